@@ -1,0 +1,3 @@
+GOARCH = arm64
+GOARM64 = v8.0
+GOAMD64 =

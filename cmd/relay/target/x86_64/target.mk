@@ -1,0 +1,3 @@
+GOARCH = amd64
+GOAMD64 = v1
+GOARM64 =

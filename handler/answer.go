@@ -1,0 +1,100 @@
+package handler
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"omr-relay/internal/fault"
+	"omr-relay/internal/jsonscan"
+)
+
+// maxPayload is Lambda's limit for a synchronous invocation, each way: 6 MB.
+const maxPayload = 6 << 20
+
+// answer is what the caller gets.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+func healthy() *answer {
+	return &answer{
+		status: http.StatusOK,
+		header: http.Header{"Content-Type": {"application/json"}, "Cache-Control": {"no-store"}},
+		body:   []byte(`{"status":"ok"}`),
+	}
+}
+
+// encode writes the answer as the event's kind wants it, or a problem in its
+// place if Lambda would not carry it.
+func (h *Handler) encode(inv *invocation) []byte {
+	out := inv.answer.encode(inv.event.kind)
+	if len(out) <= maxPayload {
+		return out
+	}
+	inv.err = errTooLarge()
+	inv.answer = problem(inv.err, inv.id)
+	return inv.answer.encode(inv.event.kind)
+}
+
+func errTooLarge() error {
+	return &fault.Error{Code: fault.ResponseTooLarge,
+		Detail: "The upstream's answer is larger than the 6 MB that Lambda returns. The call was made."}
+}
+
+// encode writes every field that API Gateway and function URLs know, so that
+// nothing is left for them to guess. A body that is UTF-8 goes as text: a REST
+// API without binary media types hands base64 on as it is.
+func (a *answer) encode(k kind) []byte {
+	text := utf8.Valid(a.body)
+	size := len(a.body) + len(a.body)/16
+	if !text {
+		size = base64.StdEncoding.EncodedLen(len(a.body))
+	}
+	out := make([]byte, 0, size+1024)
+	out = append(out, `{"statusCode":`...)
+	out = strconv.AppendInt(out, int64(a.status), 10)
+	out = a.appendHeaders(out, k)
+	out = append(out, `,"isBase64Encoded":`...)
+	out = strconv.AppendBool(out, !text)
+	out = append(out, `,"body":`...)
+	if text {
+		out = jsonscan.AppendQuoted(out, a.body)
+	} else {
+		out = append(out, '"')
+		out = base64.StdEncoding.AppendEncode(out, a.body)
+		out = append(out, '"')
+	}
+	return append(out, '}')
+}
+
+// appendHeaders writes the headers: repeated ones apart for payload 1.0, joined
+// by a comma for 2.0 (RFC 9110 §5.3).
+func (a *answer) appendHeaders(out []byte, k kind) []byte {
+	single := make(map[string]string, len(a.header))
+	multi := map[string][]string{}
+	for name, values := range a.header {
+		switch {
+		case len(values) > 1 && k == kindREST:
+			multi[name] = values
+		case len(values) > 0:
+			single[name] = strings.Join(values, ", ")
+		}
+	}
+	out = appendJSON(append(out, `,"headers":`...), single)
+	if len(multi) > 0 {
+		out = appendJSON(append(out, `,"multiValueHeaders":`...), multi)
+	}
+	return out
+}
+
+// appendJSON appends maps of strings, which cannot fail to encode.
+func appendJSON(out []byte, v any) []byte {
+	b, _ := json.Marshal(v)
+	return append(out, b...)
+}

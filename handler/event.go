@@ -1,0 +1,159 @@
+package handler
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"omr-relay/internal/jsonscan"
+)
+
+// kind is the kind of an event, as the log names it.
+type kind string
+
+const (
+	kindREST      kind = "rest_api"
+	kindHTTP      kind = "http_api"
+	kindURL       kind = "function_url"
+	kindRule      kind = "eventbridge_rule"
+	kindScheduler kind = "eventbridge_scheduler"
+	kindWarmup    kind = "warmup"
+)
+
+// event is a decoded event. request is nil for warm-ups.
+type event struct {
+	kind    kind
+	size    int
+	request *request
+}
+
+func (e *event) warmup() bool {
+	return e.kind == kindRule || e.kind == kindScheduler || e.kind == kindWarmup
+}
+
+// request is what every HTTP event comes down to.
+type request struct {
+	method string
+	path   string // as the event carries it, stage and base path taken off
+	query  string // fit for a request line
+	header http.Header
+	body   []byte
+	err    error // the caller's fault found while decoding
+}
+
+// members are the raw values of the event's top-level members.
+type members map[string][]byte
+
+// decode tells what kind of event payload is and reads it. An error names what
+// came instead, without quoting any value.
+func decode(payload []byte) (*event, error) {
+	m := members{}
+	err := jsonscan.Object(payload, func(name string, value []byte) error {
+		m[name] = value
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("unsupported event: %s", describeJSON(payload, err))
+	}
+	e := &event{size: len(payload)}
+	switch {
+	case m.has("methodArn"), m.has("routeArn"):
+		return nil, errors.New("unsupported event: an API Gateway authorizer event")
+	case m.text("version") == "2.0" && m.has("requestContext") && m.has("rawPath"):
+		err = decodeHTTP(m, e)
+	case m.has("httpMethod") && m.has("path"):
+		err = decodeREST(m, e)
+	case m.text("source") == "aws.events" && m.text("detail-type") == "Scheduled Event":
+		e.kind = kindRule
+	case m.text("source") == "aws.scheduler" && m.text("detail-type") == "Scheduled Event":
+		e.kind = kindScheduler
+	case string(m["warmup"]) == "true":
+		e.kind = kindWarmup
+	default:
+		err = errors.New(m.describe())
+	}
+	if err != nil {
+		return nil, fmt.Errorf("unsupported event: %w", err)
+	}
+	return e, nil
+}
+
+// has reports whether the member is there and not null.
+func (m members) has(name string) bool {
+	return len(m[name]) > 0 && string(m[name]) != "null"
+}
+
+// text returns a string member, or "" if it is none.
+func (m members) text(name string) string {
+	text, err := jsonscan.Unquote(m[name])
+	if err != nil {
+		return ""
+	}
+	return string(text)
+}
+
+// decode reads the member into v unless it is missing or null.
+func (m members) decode(name string, v any) error {
+	if !m.has(name) {
+		return nil
+	}
+	if err := json.Unmarshal(m[name], v); err != nil {
+		// The decoder's own error can quote the value.
+		return fmt.Errorf("its member %q is not of the documented form", name)
+	}
+	return nil
+}
+
+// describe names an event that is none of ours by its source, or else by the
+// names of its members.
+func (m members) describe() string {
+	var records []struct {
+		EventSource string `json:"eventSource"`
+		SNSSource   string `json:"EventSource"`
+	}
+	if m.decode("Records", &records) == nil && len(records) > 0 {
+		if source := records[0].EventSource + records[0].SNSSource; plainName(source) {
+			return "records of " + source
+		}
+	}
+	if source, detail := m.text("source"), m.text("detail-type"); plainName(source) && plainName(detail) {
+		return fmt.Sprintf("an EventBridge event %q of %s", detail, source)
+	}
+	if m.has("requestContext") {
+		return "an event with a requestContext that is of neither a REST API, an HTTP API nor a function URL"
+	}
+	var names []string
+	for name := range m {
+		if plainName(name) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return fmt.Sprintf("a JSON object with the members [%s]", strings.Join(names[:min(len(names), 8)], " "))
+}
+
+// plainName keeps what an event calls itself out of the log unless it looks
+// like a name.
+func plainName(s string) bool {
+	return s != "" && len(s) <= 64 && !strings.ContainsFunc(s, func(r rune) bool {
+		alnum := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
+		return !alnum && !strings.ContainsRune(" .:_-", r)
+	})
+}
+
+func describeJSON(payload []byte, err error) string {
+	if errors.Is(err, jsonscan.ErrNotObject) && json.Valid(payload) {
+		switch strings.TrimSpace(string(payload[:min(len(payload), 64)]))[0] {
+		case '[':
+			return "a JSON array"
+		case '"':
+			return "a JSON string"
+		default:
+			return "a JSON literal"
+		}
+	}
+	return fmt.Sprintf("%d bytes that are not well-formed JSON", len(payload))
+}

@@ -1,0 +1,70 @@
+package handler
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"omr-relay/internal/fault"
+)
+
+// problems is the one table of what a failure looks like from outside. A code
+// that is not in it becomes Internal.
+var problems = map[fault.Code]struct {
+	status int
+	title  string
+}{
+	fault.RouteNotFound:          {http.StatusNotFound, "No such route"},
+	fault.MethodNotAllowed:       {http.StatusMethodNotAllowed, "Method not allowed"},
+	fault.BadRequest:             {http.StatusBadRequest, "Bad request"},
+	fault.UnsupportedMediaType:   {http.StatusUnsupportedMediaType, "Unsupported media type"},
+	fault.PayloadTooLarge:        {http.StatusRequestEntityTooLarge, "Payload too large"},
+	fault.CredentialsUnavailable: {http.StatusServiceUnavailable, "Credentials unavailable"},
+	fault.TokenUnavailable:       {http.StatusServiceUnavailable, "Token unavailable"},
+	fault.UpstreamUnreachable:    {http.StatusBadGateway, "Upstream unreachable"},
+	fault.UpstreamRejectedToken:  {http.StatusBadGateway, "Upstream rejected the token"},
+	fault.UpstreamTimeout:        {http.StatusGatewayTimeout, "Upstream timeout"},
+	fault.ResponseTooLarge:       {http.StatusBadGateway, "Response too large"},
+	fault.Internal:               {http.StatusInternalServerError, "Internal error"},
+}
+
+// problemDocument is a problem document (RFC 9457) with the relay's code.
+type problemDocument struct {
+	Type     string     `json:"type"`
+	Title    string     `json:"title"`
+	Status   int        `json:"status"`
+	Detail   string     `json:"detail,omitempty"`
+	Instance string     `json:"instance,omitempty"`
+	Code     fault.Code `json:"code"`
+}
+
+// problem turns a failure into the answer that the caller gets. Nothing of the
+// private cause is in it; a failure without a code is one constant message.
+func problem(err error, requestID string) *answer {
+	e := fault.From(err)
+	code, detail := e.Code, e.Detail
+	row, ok := problems[code]
+	if !ok || code == fault.Internal {
+		code, detail = fault.Internal, "The relay failed. The request id leads to its log line."
+		row = problems[code]
+	}
+	body, _ := json.Marshal(problemDocument{
+		Type:     "urn:omr-relay:problem:" + string(code),
+		Title:    row.title,
+		Status:   row.status,
+		Detail:   detail,
+		Instance: requestID,
+		Code:     code,
+	})
+	header := http.Header{"Content-Type": {"application/problem+json"}, "Cache-Control": {"no-store"}}
+	if len(e.Allow) > 0 {
+		header.Set("Allow", strings.Join(e.Allow, ", "))
+	}
+	if e.RetryAfter > 0 {
+		// Rounded up: a caller who comes then must not come too early.
+		header.Set("Retry-After", strconv.Itoa(int((e.RetryAfter+time.Second-1)/time.Second)))
+	}
+	return &answer{status: row.status, header: header, body: body}
+}

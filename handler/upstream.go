@@ -1,0 +1,94 @@
+package handler
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"omr-relay/internal/fault"
+)
+
+// relay makes the upstream call and takes its answer, whatever the status.
+func (h *Handler) relay(ctx context.Context, inv *invocation, t target) error {
+	req, err := h.upstreamRequest(ctx, inv.event.request, t)
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	// A RoundTripper, not a Client: redirects are the caller's to follow.
+	resp, err := h.cfg.Relay.RoundTrip(req)
+	if err != nil {
+		inv.call = time.Since(began)
+		return upstreamFault(ctx, err)
+	}
+	body, err := readBody(resp)
+	inv.call = time.Since(began)
+	// Close may wait for a token refresh: that is neither the upstream's time
+	// nor its failure.
+	_ = resp.Body.Close()
+	if err != nil {
+		return upstreamFault(ctx, err)
+	}
+	inv.answer = &answer{status: resp.StatusCode, header: responseHeaders(resp.Header), body: body}
+	return nil
+}
+
+// upstreamRequest builds the call: method, path, query and body as the event
+// carries them.
+func (h *Handler) upstreamRequest(ctx context.Context, in *request, t target) (*http.Request, error) {
+	header, err := requestHeaders(in.header)
+	if err != nil {
+		return nil, err
+	}
+	// A bytes.Reader gives the request a length and a GetBody: the transport
+	// can send the body again where nothing of it has left yet, and after a 401.
+	req, err := http.NewRequestWithContext(ctx, in.method, h.cfg.BaseURL.String(), bytes.NewReader(in.body))
+	if err != nil {
+		return nil, &fault.Error{Code: fault.BadRequest, Detail: "The request cannot be sent on.", Err: err}
+	}
+	// Opaque goes on the request line byte for byte; Path would be encoded anew.
+	req.URL.Opaque = strings.TrimSuffix(h.cfg.BaseURL.EscapedPath(), "/") + t.line
+	req.URL.RawQuery = in.query
+	req.Header = header
+	if in.method == http.MethodPut || in.method == http.MethodDelete {
+		// Tells net/http that the call may be repeated on a fresh connection
+		// when a kept one turns out dead. An empty list is not sent. A POST
+		// never gets it: a second recognition would be paid for.
+		req.Header["Idempotency-Key"] = []string{}
+	}
+	return req, nil
+}
+
+// readBody reads the whole body, refusing one that could not be returned.
+func readBody(resp *http.Response) ([]byte, error) {
+	if resp.ContentLength > maxPayload && resp.Request.Method != http.MethodHead {
+		return nil, errTooLarge()
+	}
+	var buf bytes.Buffer
+	if resp.ContentLength > 0 && resp.Request.Method != http.MethodHead {
+		buf.Grow(int(resp.ContentLength) + bytes.MinRead)
+	}
+	if _, err := buf.ReadFrom(io.LimitReader(resp.Body, maxPayload+1)); err != nil {
+		return nil, err
+	}
+	if buf.Len() > maxPayload {
+		return nil, errTooLarge()
+	}
+	return buf.Bytes(), nil
+}
+
+// upstreamFault says what a failed call means. Failures of the token path
+// arrive as faults already.
+func upstreamFault(ctx context.Context, err error) error {
+	if e, ok := errors.AsType[*fault.Error](err); ok {
+		return e
+	}
+	if ctx.Err() != nil {
+		return &fault.Error{Code: fault.UpstreamTimeout, Detail: "The upstream did not answer in time.", Err: err}
+	}
+	return &fault.Error{Code: fault.UpstreamUnreachable, Detail: "The upstream could not be reached, or broke off.", Err: err}
+}

@@ -1,0 +1,64 @@
+package handler
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+
+	"omr-relay/internal/fault"
+)
+
+// warmupMargin covers a ping that comes late: schedules keep to the minute.
+const warmupMargin = time.Minute
+
+// warmUp makes sure that the token outlives the time to the next ping and that
+// a connection to the upstream is open. A failure is reported, not returned:
+// an error would have Lambda repeat the event.
+func (h *Handler) warmUp(ctx context.Context, inv *invocation) []byte {
+	var connected error
+	var wg sync.WaitGroup
+	wg.Go(func() { connected = h.connect(ctx) })
+	left, err := h.cfg.Tokens.Ensure(ctx, h.cfg.WarmupInterval+warmupMargin)
+	wg.Wait()
+	if err == nil {
+		err = connected
+	}
+	inv.err = err
+	return h.reportWarmUp(left, err)
+}
+
+// reportWarmUp counts the outcome and puts it into the contract's JSON.
+func (h *Handler) reportWarmUp(left time.Duration, err error) []byte {
+	report := struct {
+		Warm           bool       `json:"warm"`
+		TokenExpiresIn int64      `json:"token_expires_in"`
+		Code           fault.Code `json:"code,omitempty"`
+	}{Warm: err == nil, TokenExpiresIn: int64(left / time.Second)}
+	failures := 0
+	if err != nil {
+		report.Code = fault.From(err).Code
+		failures = 1
+	}
+	h.metrics.count("WarmUpFailures", failures)
+	out, _ := json.Marshal(report)
+	return out
+}
+
+// connect opens a connection by a request that costs nothing: it carries no
+// token and asks for nothing under /omr/. Any answer will do.
+func (h *Handler) connect(ctx context.Context) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodHead, h.cfg.BaseURL.JoinPath("/").String(), nil)
+	if err != nil {
+		return err
+	}
+	req.Header.Set("User-Agent", "omr-relay")
+	resp, err := h.cfg.Connect.RoundTrip(req)
+	if err != nil {
+		return upstreamFault(ctx, err)
+	}
+	_, _ = io.CopyN(io.Discard, resp.Body, 4<<10)
+	return resp.Body.Close()
+}

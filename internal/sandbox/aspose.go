@@ -1,0 +1,214 @@
+package sandbox
+
+import (
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// maxAsposeRequest is what API Gateway would let through at most.
+const maxAsposeRequest = 10 << 20
+
+// Aspose stands in for Aspose.OMR Cloud: the v5.0 task queues, and as much of
+// the v3.0 and v1.1 API (runOmrTask, storage) as the older SDKs' demos use.
+// Every call needs a Bearer token, except GET and HEAD of "/".
+//
+// Tasks never run; they are ready after a number of polls, whatever the clock
+// says, and are kept until they are cancelled.
+type Aspose struct {
+	Tap
+
+	// Valid judges a Bearer token; nil takes any.
+	Valid func(token string) bool
+
+	mu         sync.Mutex // guards what follows
+	tasks      map[string]*task
+	extraPolls int // NotReady answers a new task gives beyond the first
+	storage    storage
+}
+
+// SetNotReady sets how many polls of each new task answer NotReady before the
+// result comes: 1 by default, 0 for a task that is ready at once.
+func (a *Aspose) SetNotReady(polls int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.extraPolls = max(polls, 0) - 1
+}
+
+type endpoint = func(a *Aspose, w http.ResponseWriter, r *http.Request, body []byte)
+
+// v5 maps path and method to what serves them. A cancel has two spellings in
+// the SDKs.
+var v5 = map[string]map[string]endpoint{
+	"/v5.0/omr/recognize":                                 {http.MethodPost: submitRecognition},
+	"/v5.0/omr/RecognizeTemplate/PostRecognizeTemplate":   {http.MethodPost: submitRecognition},
+	"/v5.0/omr/RecognizeTemplate/GetRecognizeTemplate":    {http.MethodGet: fetch(recognition)},
+	"/v5.0/omr/RecognizeTemplate":                         {http.MethodDelete: cancel(recognition)},
+	"/v5.0/omr/RecognizeTemplate/CancelRecognizeTemplate": {http.MethodDelete: cancel(recognition)},
+	"/v5.0/omr/GenerateTemplate/PostGenerateTemplate":     {http.MethodPost: submitGeneration},
+	"/v5.0/omr/GenerateTemplate/GetGenerateTemplate":      {http.MethodGet: fetch(generation)},
+	"/v5.0/omr/GenerateTemplate":                          {http.MethodDelete: cancel(generation)},
+	"/v5.0/omr/GenerateTemplate/CancelGenerateTemplate":   {http.MethodDelete: cancel(generation)},
+}
+
+// ServeHTTP implements [http.Handler].
+func (a *Aspose) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	r, body, err := a.receive(w, r, maxAsposeRequest)
+	if a.takenOver(w, r) {
+		return
+	}
+	path := r.URL.EscapedPath()
+	if path == "/" && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		_, _ = w.Write([]byte("Stand-in for Aspose.OMR Cloud. " + sampleNote + "\n"))
+		return
+	}
+	if challenge := a.challenge(r); challenge != "" {
+		w.Header().Set("WWW-Authenticate", challenge)
+		w.WriteHeader(http.StatusUnauthorized)
+		return
+	}
+	if err != nil {
+		w.WriteHeader(http.StatusRequestEntityTooLarge)
+		return
+	}
+	serve, allowed := route(r.Method, path)
+	switch {
+	case serve != nil:
+		serve(a, w, r, body)
+	case allowed != nil:
+		w.Header().Set("Allow", strings.Join(allowed, ", "))
+		w.WriteHeader(http.StatusMethodNotAllowed)
+	default:
+		w.WriteHeader(http.StatusNotFound)
+	}
+}
+
+// route returns what serves the request or, for a known path, the methods that
+// would have been.
+func route(method, path string) (serve endpoint, allowed []string) {
+	methods := v5[path]
+	if methods == nil {
+		methods = legacyRoute(path)
+	}
+	if methods == nil {
+		return nil, nil
+	}
+	return methods[method], slices.Sorted(maps.Keys(methods))
+}
+
+// challenge returns the WWW-Authenticate value for a request without a valid
+// token (RFC 6750 §3: no error code if there are no credentials at all), else
+// nothing.
+func (a *Aspose) challenge(r *http.Request) string {
+	values := r.Header.Values("Authorization")
+	if len(values) == 0 {
+		return "Bearer"
+	}
+	scheme, token, _ := strings.Cut(values[0], " ")
+	if len(values) == 1 && strings.EqualFold(scheme, "Bearer") && token != "" && (a.Valid == nil || a.Valid(token)) {
+		return ""
+	}
+	return `Bearer error="invalid_token"`
+}
+
+type kind string
+
+const (
+	recognition kind = "recognition"
+	generation  kind = "generation"
+)
+
+// task is a submitted task. Its result depends on the format alone, so nothing
+// of what was submitted is kept.
+type task struct {
+	kind   kind
+	format string // of a recognition: Csv, Json or Xml
+	polls  int    // NotReady answers still to give
+}
+
+// submit queues a task and answers its id, as bare text.
+func (a *Aspose) submit(w http.ResponseWriter, t task) {
+	id := newGUID()
+	a.mu.Lock()
+	if a.tasks == nil {
+		a.tasks = map[string]*task{}
+	}
+	t.polls = a.extraPolls + 1
+	a.tasks[id] = &t
+	a.mu.Unlock()
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = w.Write([]byte(id))
+}
+
+// omrResponse is the answer to a poll, fields in the order of the service.
+type omrResponse struct {
+	ID                 string      `json:"id"`
+	ResponseStatusCode string      `json:"responseStatusCode"`
+	Results            []omrResult `json:"results"`
+	Error              *struct{}   `json:"error"` // always null here
+}
+
+type omrResult struct {
+	Type string `json:"type"`
+	Data []byte `json:"data"`
+}
+
+func fetch(k kind) endpoint {
+	return func(a *Aspose, w http.ResponseWriter, r *http.Request, _ []byte) {
+		id := taskID(w, r)
+		if id == "" {
+			return
+		}
+		answer := omrResponse{ID: id, ResponseStatusCode: "TaskNotFound"}
+		a.mu.Lock()
+		t := a.tasks[strings.ToLower(id)]
+		switch {
+		case t == nil || t.kind != k:
+		case t.polls > 0:
+			t.polls--
+			answer.ResponseStatusCode = "NotReady"
+		default:
+			answer.ResponseStatusCode, answer.Results = "Ok", t.results()
+		}
+		a.mu.Unlock()
+		writeJSON(w, http.StatusOK, "application/json; charset=utf-8", answer)
+	}
+}
+
+func (t *task) results() []omrResult {
+	if t.kind == generation {
+		return []omrResult{{"Png", SampleForm()}, {"Omr", SamplePattern()}}
+	}
+	return []omrResult{{t.format, sampleResults[t.format]}}
+}
+
+// cancel answers an unknown id like a known one: either way the task is gone.
+func cancel(k kind) endpoint {
+	return func(a *Aspose, w http.ResponseWriter, r *http.Request, _ []byte) {
+		id := strings.ToLower(taskID(w, r))
+		if id == "" {
+			return
+		}
+		a.mu.Lock()
+		if t := a.tasks[id]; t != nil && t.kind == k {
+			delete(a.tasks, id)
+		}
+		a.mu.Unlock()
+		w.WriteHeader(http.StatusOK)
+	}
+}
+
+// taskID returns the query's id, or answers 400 and returns nothing.
+func taskID(w http.ResponseWriter, r *http.Request) string {
+	// Lenient like ASP.NET: a stray pair elsewhere in the query spoils nothing.
+	query, _ := url.ParseQuery(r.URL.RawQuery)
+	id := query.Get("id")
+	if id == "" {
+		writeProblem(w, "id", "The id field is required.")
+	}
+	return id
+}

@@ -1,0 +1,243 @@
+package token
+
+import (
+	"context"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"omr-relay/internal/fault"
+	"omr-relay/internal/trace"
+)
+
+const (
+	// maxJoin is how long an invocation that is done waits for the refresh it
+	// began.
+	maxJoin = time.Second
+	// minGain is the least that a refresh must add to the expiry. An endpoint
+	// that hands out its current token again adds nothing but the rounding of
+	// expires_in.
+	minGain = 2 * time.Second
+)
+
+// Config is what a Cache needs.
+type Config struct {
+	Source    Source
+	Endpoint  *url.URL          // of the token service
+	Transport http.RoundTripper // without authorization; nil is http.DefaultTransport
+}
+
+// Cache holds one token for all invocations of an environment. It starts no
+// goroutine of its own accord and keeps no context: each mint runs within the
+// invocation that needed it. A Cache is safe for concurrent use.
+type Cache struct {
+	mu      sync.Mutex // guards what follows; never held over a call
+	current *Token
+	flight  *flight
+
+	// After a refresh that failed or brought nothing, the next one waits.
+	refreshAt time.Time
+	backoff   time.Duration
+	stuck     bool // the last refresh did not extend the expiry
+
+	// The same for repairs that the upstream rejected as well.
+	repairAt      time.Time
+	repairBackoff time.Duration
+
+	minter minter // belongs to the running flight
+}
+
+// flight is one mint on behalf of all who wait for it.
+type flight struct {
+	done chan struct{} // closed when token and err are set
+	// abandoned says that the flight ended because its leader's time did,
+	// which tells the waiters nothing: one of them leads the next.
+	abandoned bool
+	token     *Token
+	err       error
+}
+
+// NewCache returns an empty Cache. It makes no call.
+func NewCache(cfg Config) *Cache {
+	transport := cfg.Transport
+	if transport == nil {
+		transport = http.DefaultTransport
+	}
+	return &Cache{minter: minter{
+		source:    cfg.Source,
+		exchanger: exchanger{endpoint: cfg.Endpoint, transport: transport},
+		// Between 15 and 25 % of the lifetime, drawn once per environment:
+		// environments that started together do not refresh together.
+		lead: 0.15 + 0.1*rand.Float64(),
+	}}
+}
+
+// Token returns a token that is valid now. When there is none it mints one, or
+// waits for the mint that is under way; either ends with ctx at the latest.
+// Every error is a [*fault.Error].
+func (c *Cache) Token(ctx context.Context) (*Token, trace.Outcome, error) {
+	return c.wait(ctx, func(t *Token) bool { return t.validAt(wallNow()) })
+}
+
+// wait returns the current token as soon as it is enough, leading or joining
+// mints until then.
+func (c *Cache) wait(ctx context.Context, enough func(*Token) bool) (*Token, trace.Outcome, error) {
+	outcome := trace.Hit
+	for {
+		c.mu.Lock()
+		if enough(c.current) {
+			defer c.mu.Unlock()
+			return c.current, outcome, nil
+		}
+		f := c.flight
+		if f == nil {
+			f = c.beginLocked()
+			c.mu.Unlock()
+			c.lead(ctx, f)
+			return f.token, trace.Mint, f.err
+		}
+		c.mu.Unlock()
+		outcome = trace.Wait
+		select {
+		case <-f.done:
+			if !f.abandoned {
+				return f.token, outcome, f.err
+			}
+		case <-ctx.Done():
+			return nil, outcome, &fault.Error{Code: fault.TokenUnavailable, Detail: detailToken, RetryAfter: shortly,
+				Reason: "waiting for another invocation's token", Err: ctx.Err()}
+		}
+	}
+}
+
+func (c *Cache) beginLocked() *flight {
+	c.flight = &flight{done: make(chan struct{})}
+	return c.flight
+}
+
+// lead runs the mint that f stands for, within ctx.
+func (c *Cache) lead(ctx context.Context, f *flight) {
+	f.err = &fault.Error{Code: fault.Internal, Reason: "the mint did not return"} // stays if it panics
+	defer func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.flight = nil
+		f.abandoned = f.err != nil && ctx.Err() != nil
+		c.storeLocked(f.token, f.err)
+		close(f.done)
+	}()
+	f.token, f.err = c.minter.mint(ctx)
+}
+
+// storeLocked takes the result of a mint.
+func (c *Cache) storeLocked(fresh *Token, err error) {
+	now, old := wallNow(), c.current
+	replaces := fresh != nil && !old.validAt(now)
+	if replaces || fresh != nil && !fresh.expiry.Before(old.expiry) {
+		c.current = fresh
+	}
+	if replaces || fresh != nil && fresh.expiry.Sub(old.expiry) >= minGain {
+		c.refreshAt, c.backoff, c.stuck = time.Time{}, 0, false
+		return
+	}
+	c.stuck = err == nil
+	if old == nil {
+		return
+	}
+	first := min(max(old.expiry.Sub(old.soft)/8, time.Second), time.Minute)
+	c.backoff = min(max(2*c.backoff, first), 5*time.Minute)
+	wait := c.backoff
+	if err != nil {
+		wait = max(wait, fault.From(err).RetryAfter)
+	}
+	c.refreshAt = now.Add(wait)
+}
+
+// Invalidate drops the rejected token if it is still the current one. A newer
+// token stays.
+func (c *Cache) Invalidate(rejected *Token) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.current != nil && rejected != nil && c.current.value.Equal(rejected.value) {
+		c.current = nil
+	}
+}
+
+// Ensure makes sure that the token lives for at least d from now, minting one
+// if it does not, and returns how long it will. A token service whose tokens
+// are shorter-lived than d is asked once, not over and over. It blocks until
+// ctx ends at the latest.
+func (c *Cache) Ensure(ctx context.Context, d time.Duration) (time.Duration, error) {
+	token, _, err := c.wait(ctx, func(t *Token) bool {
+		now := wallNow()
+		return t.validAt(now) && (t.validAt(now.Add(d)) || c.stuck && now.Before(c.refreshAt))
+	})
+	if err != nil {
+		return c.left(), err
+	}
+	return token.expiry.Sub(wallNow()), nil
+}
+
+// left is how long the current token still lives.
+func (c *Cache) left() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if now := wallNow(); c.current.validAt(now) {
+		return c.current.expiry.Sub(now)
+	}
+	return 0
+}
+
+// refresh begins a soft refresh if token is due for one and nobody else is at
+// it. The mint runs beside the caller, who must call the returned function
+// before its invocation ends: that waits for the mint, maxJoin at most, and
+// ends it then. The function is nil when nothing was begun.
+func (c *Cache) refresh(ctx context.Context, token *Token) (join func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := wallNow()
+	if c.flight != nil || c.current != token || !token.softAt(now) || now.Before(c.refreshAt) {
+		return nil
+	}
+	f := c.beginLocked()
+	ctx, cancel := context.WithCancel(ctx)
+	go c.lead(ctx, f)
+	return func() {
+		defer cancel()
+		timer := time.NewTimer(maxJoin)
+		defer timer.Stop()
+		select {
+		case <-f.done:
+		case <-timer.C:
+			cancel()
+			<-f.done
+		}
+	}
+}
+
+// mayRepair reports whether a rejected token is worth a mint. It is not while
+// the upstream has lately rejected fresh tokens too; a newer token than the
+// rejected one is always worth using.
+func (c *Cache) mayRepair(rejected *Token) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.current != rejected || !wallNow().Before(c.repairAt)
+}
+
+// repaired takes note of how the upstream received a token fetched for repair.
+func (c *Cache) repaired(accepted bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if accepted {
+		c.repairAt, c.repairBackoff = time.Time{}, 0
+		return
+	}
+	now := wallNow()
+	if now.Before(c.repairAt) {
+		return // one of a burst: counted once
+	}
+	c.repairBackoff = min(max(2*c.repairBackoff, time.Second), maxRetryAfter)
+	c.repairAt = now.Add(c.repairBackoff)
+}

@@ -1,0 +1,47 @@
+// Package token gives every relayed call its Bearer token: minted with the
+// client-credentials grant (RFC 6749 §4.4), kept until it expires, refreshed
+// while calls run on it, and repaired when the upstream rejects it.
+//
+//	transport.go  puts the token on a call, replays the call once on a 401
+//	cache.go      holds the token; one mint for many callers; soft refresh
+//	mint.go       secret → exchange, and what is remembered of failures
+//	exchange.go   one token request, and its retries
+//	answer.go     what the token endpoint answered, and for how long it holds
+//	token.go      a token and its two expiries
+package token
+
+import (
+	"time"
+
+	"omr-relay/internal/opaque"
+)
+
+// Token is an access token. It cannot be printed and never changes.
+type Token struct {
+	value opaque.String
+	// Both are wall-clock times without a monotonic reading: Go's monotonic
+	// clock stands still while Lambda freezes the environment, and a token
+	// does not.
+	expiry time.Time // never sent at or after this
+	soft   time.Time // worth refreshing at or after this
+}
+
+// newToken returns a token that was requested at sent and lives for lifetime.
+// lead is the share of the lifetime before its end at which it turns soft.
+func newToken(value opaque.String, sent time.Time, lifetime time.Duration, lead float64) *Token {
+	sent = sent.Round(0)
+	early := min(time.Duration(float64(lifetime)*lead), maxLead)
+	return &Token{value: value, expiry: sent.Add(lifetime), soft: sent.Add(lifetime - early)}
+}
+
+// maxLead keeps a day-long token from being refreshed hours too early.
+const maxLead = 30 * time.Minute
+
+// wallNow is the time of day, without the monotonic reading.
+func wallNow() time.Time { return time.Now().Round(0) }
+
+// validAt reports whether the token may still be sent.
+func (t *Token) validAt(now time.Time) bool { return t != nil && now.Before(t.expiry) }
+
+// softAt reports whether the token is due for a refresh.
+func (t *Token) softAt(now time.Time) bool { return !now.Before(t.soft) }

@@ -1,0 +1,134 @@
+package token
+
+import (
+	"io"
+	"net/http"
+	"sync"
+	"time"
+
+	"omr-relay/internal/fault"
+	"omr-relay/internal/trace"
+)
+
+// Transport is an [http.RoundTripper] that authorizes requests with the
+// Cache's token. It never lets an Authorization of the caller's through, and
+// replays a request once, with another token, when the upstream rejects the
+// first with 401. The replay needs GetBody on requests that have a body.
+//
+// Failures of the token path are [*fault.Error]; Base's own errors come back
+// as they are. The response's Body must be closed before the invocation ends:
+// Close waits, a second at most, for a refresh that the request began.
+type Transport struct {
+	Base  http.RoundTripper // nil is http.DefaultTransport
+	Cache *Cache
+}
+
+// RoundTrip implements [http.RoundTripper]. It blocks until req's context ends
+// at the latest.
+func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	ctx := req.Context()
+	record := trace.From(ctx)
+	began := time.Now()
+	token, outcome, err := t.Cache.Token(ctx)
+	record.Token, record.TokenTime = outcome, time.Since(began)
+	if err != nil {
+		closeBody(req)
+		return nil, err
+	}
+	join := t.Cache.refresh(ctx, token)
+	if join != nil {
+		record.Token = trace.SoftRefresh
+	}
+	resp, err := t.send(req, token)
+	if err == nil && resp.StatusCode == http.StatusUnauthorized {
+		resp, err = t.repair(req, resp, token)
+	}
+	switch {
+	case join == nil:
+	case err != nil:
+		join()
+	default:
+		resp.Body = &joiningBody{ReadCloser: resp.Body, join: sync.OnceFunc(join)}
+	}
+	return resp, err
+}
+
+// repair answers a 401: it drops the rejected token and sends the request once
+// more with the next one.
+func (t *Transport) repair(req *http.Request, resp *http.Response, rejected *Token) (*http.Response, error) {
+	// Little is read, only to keep the connection.
+	_, _ = io.CopyN(io.Discard, resp.Body, 4<<10)
+	_ = resp.Body.Close()
+	if req.Body != nil && req.Body != http.NoBody && req.GetBody == nil {
+		return nil, errRejected("the call cannot be sent again")
+	}
+	if !t.Cache.mayRepair(rejected) {
+		return nil, errRejected("so was the last fresh token, moments ago")
+	}
+	ctx := req.Context()
+	record := trace.From(ctx)
+	began := time.Now()
+	t.Cache.Invalidate(rejected)
+	token, _, err := t.Cache.Token(ctx)
+	record.Token = trace.Repair
+	record.TokenTime += time.Since(began)
+	if err != nil {
+		return nil, err
+	}
+	replay := req.Clone(ctx)
+	if req.GetBody != nil {
+		if replay.Body, err = req.GetBody(); err != nil {
+			return nil, err
+		}
+	}
+	resp, err = t.send(replay, token)
+	if err != nil {
+		return nil, err
+	}
+	t.Cache.repaired(resp.StatusCode != http.StatusUnauthorized)
+	if resp.StatusCode == http.StatusUnauthorized {
+		_ = resp.Body.Close()
+		return nil, errRejected("so was the one before")
+	}
+	return resp, nil
+}
+
+// send puts the token on a copy of req and sends it.
+func (t *Transport) send(req *http.Request, token *Token) (*http.Response, error) {
+	base := t.Base
+	if base == nil {
+		base = http.DefaultTransport
+	}
+	req = req.Clone(req.Context())
+	req.Header.Set("Authorization", "Bearer "+token.value.Reveal())
+	record := trace.From(req.Context())
+	record.UpstreamCalls++
+	resp, err := base.RoundTrip(req)
+	if err == nil {
+		record.UpstreamStatus = resp.StatusCode
+	}
+	return resp, err
+}
+
+func errRejected(why string) error {
+	return &fault.Error{Code: fault.UpstreamRejectedToken, Detail: "The upstream rejected a fresh access token.",
+		Reason: "the upstream rejected the token, " + why}
+}
+
+func closeBody(req *http.Request) {
+	if req.Body != nil {
+		_ = req.Body.Close()
+	}
+}
+
+// joiningBody ends the refresh that its request began when it is closed.
+type joiningBody struct {
+	io.ReadCloser
+	join func()
+}
+
+func (b *joiningBody) Close() error {
+	err := b.ReadCloser.Close()
+	b.join()
+	return err
+}

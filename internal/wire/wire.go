@@ -1,0 +1,149 @@
+package wire
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambdacontext"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+
+	"omr-relay/handler"
+	"omr-relay/internal/token"
+	"omr-relay/secrets"
+)
+
+// Hop names one of the relay's three calls.
+type Hop string
+
+// The hops, in the order in which a first call makes them.
+const (
+	HopSecret   Hop = "secret"
+	HopToken    Hop = "token"
+	HopUpstream Hop = "upstream"
+)
+
+// Options are what Config, which is the user's, does not tell.
+type Options struct {
+	// AWS is the configuration of the Secrets Manager client.
+	AWS aws.Config
+	// Log takes JSON log lines, and metrics; nil is silent. Writes to it are
+	// serialized.
+	Log io.Writer
+	// Wrap, if not nil, may decorate what sends the requests of a hop. It sees
+	// requests with the secret or token in them.
+	Wrap func(hop Hop, next http.RoundTripper) http.RoundTripper
+}
+
+// Relay is a relay ready to serve.
+type Relay struct {
+	Handler *handler.Handler
+	Log     *slog.Logger
+
+	tokens *token.Cache
+}
+
+// New builds a Relay. It makes no call.
+func New(cfg Config, opts Options) *Relay {
+	out := io.Discard
+	if opts.Log != nil {
+		out = &lineWriter{w: opts.Log}
+	}
+	wrap := opts.Wrap
+	if wrap == nil {
+		wrap = func(_ Hop, next http.RoundTripper) http.RoundTripper { return next }
+	}
+	log := NewLogger(out, cfg.LogLevel)
+	awsConfig := opts.AWS.Copy()
+	if opts.Wrap != nil {
+		awsConfig.HTTPClient = roundTripClient{wrap(HopSecret, clientRoundTripper{awsConfig.HTTPClient})}
+	}
+	// Token and upstream are one host by default, and so share connections.
+	transport := newTransport()
+	tokens := token.NewCache(token.Config{
+		Source:    secrets.NewStore(secretsmanager.NewFromConfig(awsConfig), cfg.SecretID, log),
+		Endpoint:  cfg.TokenURL,
+		Transport: wrap(HopToken, transport),
+	})
+	upstream := wrap(HopUpstream, transport)
+	return &Relay{
+		Handler: handler.New(handler.Config{
+			BaseURL:        cfg.BaseURL,
+			Relay:          &token.Transport{Base: upstream, Cache: tokens},
+			Connect:        upstream,
+			Tokens:         tokens,
+			WarmupInterval: cfg.WarmupInterval,
+			Log:            log,
+			Metrics:        out,
+		}),
+		Log:    log,
+		tokens: tokens,
+	}
+}
+
+// Prefetch reads the secret and mints the first token, so that the first call
+// finds it. It blocks until ctx ends at the latest. After an error the first
+// call tries afresh.
+func (r *Relay) Prefetch(ctx context.Context) error {
+	_, err := r.tokens.Ensure(ctx, 0)
+	return err
+}
+
+// NewLogger returns a logger of JSON lines as Lambda's own log format has
+// them, whatever AWS_LAMBDA_LOG_FORMAT says: the line is a contract.
+func NewLogger(w io.Writer, level slog.Level) *slog.Logger {
+	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: lambdacontext.ReplaceAttr}))
+}
+
+// newTransport returns the transport of token and upstream calls. Deadlines of
+// whole calls come with each request's context.
+func newTransport() *http.Transport {
+	return &http.Transport{
+		Proxy:               http.ProxyFromEnvironment,
+		DialContext:         (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
+		TLSHandshakeTimeout: 5 * time.Second,
+		ForceAttemptHTTP2:   true,
+		// One invocation at a time is the rule; the few more serve
+		// AWS_LAMBDA_MAX_CONCURRENCY.
+		MaxIdleConnsPerHost: 8,
+		// Connections die unnoticed while the environment is frozen. This is
+		// shorter than a server's usual patience, and net/http goes by wall
+		// time, so that a thawed environment does not write to a dead one.
+		IdleConnTimeout: 30 * time.Second,
+		// The answer's bytes go back as they come.
+		DisableCompression:     true,
+		MaxResponseHeaderBytes: 64 << 10,
+	}
+}
+
+// lineWriter serializes the log's and the metrics' lines.
+type lineWriter struct {
+	mu sync.Mutex // guards w
+	w  io.Writer
+}
+
+func (l *lineWriter) Write(line []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.w.Write(line)
+}
+
+// clientRoundTripper and roundTripClient let Wrap see the AWS SDK's requests
+// and leave its own client, with all that was configured for it, in place.
+type (
+	clientRoundTripper struct{ client aws.HTTPClient }
+	roundTripClient    struct{ next http.RoundTripper }
+)
+
+func (c clientRoundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
+	return c.client.Do(req)
+}
+
+func (c roundTripClient) Do(req *http.Request) (*http.Response, error) {
+	return c.next.RoundTrip(req)
+}

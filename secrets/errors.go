@@ -1,0 +1,140 @@
+package secrets
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
+	"github.com/aws/smithy-go"
+
+	"omr-relay/internal/fault"
+)
+
+// Kind is a reason why there are no credentials. Each Kind is an error, so
+// that errors.Is(err, secrets.AccessDenied) asks for one.
+type Kind string
+
+// The kinds. Unavailable and Throttled pass by themselves; the others need an
+// operator.
+const (
+	Malformed        Kind = "the secret is not a JSON object with client_id and client_secret as strings"
+	MissingKey       Kind = "the secret lacks a key"
+	EmptyKey         Kind = "the secret has an empty value"
+	Binary           Kind = "the secret is binary; store it as a SecretString"
+	AccessDenied     Kind = "access to the secret is denied"
+	NotFound         Kind = "the secret, or its current version, does not exist"
+	DecryptionFailed Kind = "the secret cannot be decrypted with its KMS key"
+	Refused          Kind = "Secrets Manager refused the request"
+	Throttled        Kind = "Secrets Manager is throttling"
+	Unavailable      Kind = "Secrets Manager cannot be reached or failed"
+)
+
+// Error implements error.
+func (k Kind) Error() string { return string(k) }
+
+// Error is why the credentials could not be read. Its text is safe to log.
+type Error struct {
+	Kind Kind
+	// Key is the key of the secret at fault, where it is one.
+	Key string
+	// APICode is the error code that Secrets Manager gave, if it did.
+	APICode string
+	// Err is the SDK's error. Its text is never shown: the service's words
+	// are not ours to vouch for.
+	Err error
+}
+
+// Error implements error.
+func (e *Error) Error() string {
+	parts := []string{"reading the secret: " + string(e.Kind)}
+	if e.Key != "" {
+		parts = append(parts, e.Key)
+	}
+	if e.APICode != "" {
+		parts = append(parts, e.APICode)
+	} else if e.Err != nil {
+		parts = append(parts, fault.Describe(e.Err))
+	}
+	return strings.Join(parts, ": ")
+}
+
+// SafeText implements [fault.Safe].
+func (e *Error) SafeText() string { return e.Error() }
+
+// Is makes errors.Is(err, kind) true for the error's Kind.
+func (e *Error) Is(target error) bool { return target == error(e.Kind) }
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Outage reports whether the failure is the store's and not the secret's: the
+// last good credentials may serve through it.
+func (e *Error) Outage() bool { return e.Kind == Unavailable || e.Kind == Throttled }
+
+// classify turns an error of the SDK client into an Error.
+func classify(err error) *Error {
+	e := &Error{Kind: Unavailable, Err: err}
+	api, ok := errors.AsType[smithy.APIError](err)
+	if !ok {
+		return e
+	}
+	code := api.ErrorCode()
+	e.APICode = safeCode(code)
+	switch {
+	case is[*types.ResourceNotFoundException](err):
+		e.Kind = NotFound
+	case is[*types.DecryptionFailure](err):
+		e.Kind = DecryptionFailed
+	case is[*types.InternalServiceError](err):
+		e.Kind = Unavailable
+	case accessCodes[code]:
+		e.Kind = AccessDenied
+	case throttleCodes[code]:
+		e.Kind = Throttled
+	case api.ErrorFault() != smithy.FaultServer && !serverFailed(err):
+		e.Kind = Refused
+	}
+	return e
+}
+
+func is[E error](err error) bool {
+	_, ok := errors.AsType[E](err)
+	return ok
+}
+
+// The codes that the service gives without a type of their own in the SDK:
+// AWS's common errors.
+var (
+	accessCodes = map[string]bool{
+		"AccessDeniedException": true, "AccessDenied": true, "UnrecognizedClientException": true,
+		"InvalidClientTokenId": true, "InvalidSignatureException": true, "ExpiredTokenException": true,
+		"MissingAuthenticationToken": true, "MissingAuthenticationTokenException": true,
+		"IncompleteSignature": true, "NotAuthorized": true, "OptInRequired": true,
+	}
+	throttleCodes = map[string]bool{
+		"ThrottlingException": true, "Throttling": true, "TooManyRequestsException": true,
+		"RequestLimitExceeded": true, "RequestThrottled": true, "RequestThrottledException": true,
+		"SlowDown": true, "LimitExceededException": true,
+	}
+)
+
+// safeCode lets an error code through that looks like one.
+func safeCode(code string) string {
+	if len(code) > 64 || strings.ContainsFunc(code, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
+	}) {
+		return ""
+	}
+	return code
+}
+
+// serverFailed looks at the HTTP status, for answers whose body names no error
+// that the SDK knows (a proxy's 502, say).
+func serverFailed(err error) bool {
+	status, ok := errors.AsType[interface {
+		error
+		HTTPStatusCode() int
+	}](err)
+	return ok && status.HTTPStatusCode() >= 500 || errors.Is(err, context.DeadlineExceeded)
+}
