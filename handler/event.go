@@ -44,6 +44,12 @@ type request struct {
 	err    error // the caller's fault found while decoding
 }
 
+// UnsupportedEvent is the error for an event that the relay does not serve. Its
+// text names what came and quotes no value; Lambda reports its type's name.
+type UnsupportedEvent struct{ What string }
+
+func (e *UnsupportedEvent) Error() string { return "unsupported event: " + e.What }
+
 // members are the raw values of the event's top-level members.
 type members map[string][]byte
 
@@ -56,12 +62,12 @@ func decode(payload []byte) (*event, error) {
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("unsupported event: %s", describeJSON(payload, err))
+		return nil, &UnsupportedEvent{describeJSON(payload, err)}
 	}
 	e := &event{size: len(payload)}
 	switch {
 	case m.has("methodArn"), m.has("routeArn"):
-		return nil, errors.New("unsupported event: an API Gateway authorizer event")
+		return nil, &UnsupportedEvent{"an API Gateway authorizer event"}
 	case m.text("version") == "2.0" && m.has("requestContext") && m.has("rawPath"):
 		err = decodeHTTP(m, e)
 	case m.has("httpMethod") && m.has("path"):
@@ -76,7 +82,7 @@ func decode(payload []byte) (*event, error) {
 		err = errors.New(m.describe())
 	}
 	if err != nil {
-		return nil, fmt.Errorf("unsupported event: %w", err)
+		return nil, &UnsupportedEvent{err.Error()}
 	}
 	return e, nil
 }

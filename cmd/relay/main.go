@@ -31,7 +31,7 @@ func run(ctx context.Context, getenv func(string) string, stdout io.Writer, star
 		wire.NewLogger(stdout, cfg.LogLevel).Error("bad configuration", "error", err.Error())
 		return err
 	}
-	relay := wire.New(cfg, wire.Options{AWS: awsConfig, Log: stdout})
+	relay := wire.New(cfg, wire.Options{AWS: awsConfig, Log: stdout, Metrics: true})
 	prefetch(ctx, relay)
 	start(relay.Handler)
 	return nil

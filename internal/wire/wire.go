@@ -32,9 +32,10 @@ const (
 type Options struct {
 	// AWS is the configuration of the Secrets Manager client.
 	AWS aws.Config
-	// Log takes JSON log lines, and metrics; nil is silent. Writes to it are
-	// serialized.
+	// Log takes JSON lines, one Write each, never two at once; nil is silent.
 	Log io.Writer
+	// Metrics has metrics written to Log as well.
+	Metrics bool
 	// Wrap, if not nil, may decorate what sends the requests of a hop. It sees
 	// requests with the secret or token in them.
 	Wrap func(hop Hop, next http.RoundTripper) http.RoundTripper
@@ -50,7 +51,7 @@ type Relay struct {
 
 // New builds a Relay. It makes no call.
 func New(cfg Config, opts Options) *Relay {
-	out := io.Discard
+	var out io.Writer = io.Discard
 	if opts.Log != nil {
 		out = &lineWriter{w: opts.Log}
 	}
@@ -58,8 +59,15 @@ func New(cfg Config, opts Options) *Relay {
 	if wrap == nil {
 		wrap = func(_ Hop, next http.RoundTripper) http.RoundTripper { return next }
 	}
+	var metrics io.Writer
+	if opts.Metrics {
+		metrics = out
+	}
 	log := NewLogger(out, cfg.LogLevel)
 	awsConfig := opts.AWS.Copy()
+	if awsConfig.HTTPClient == nil {
+		awsConfig.HTTPClient = newAWSClient()
+	}
 	if opts.Wrap != nil {
 		awsConfig.HTTPClient = roundTripClient{wrap(HopSecret, clientRoundTripper{awsConfig.HTTPClient})}
 	}
@@ -79,7 +87,7 @@ func New(cfg Config, opts Options) *Relay {
 			Tokens:         tokens,
 			WarmupInterval: cfg.WarmupInterval,
 			Log:            log,
-			Metrics:        out,
+			Metrics:        metrics,
 		}),
 		Log:    log,
 		tokens: tokens,
