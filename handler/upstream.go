@@ -23,7 +23,7 @@ func (h *Handler) relay(ctx context.Context, inv *invocation, t target) error {
 	resp, err := h.cfg.Relay.RoundTrip(req)
 	if err != nil {
 		inv.call = time.Since(began)
-		return upstreamFault(ctx, err)
+		return upstreamFault(ctx, err, inv.token.Sent)
 	}
 	body, err := readBody(resp)
 	inv.call = time.Since(began)
@@ -31,7 +31,7 @@ func (h *Handler) relay(ctx context.Context, inv *invocation, t target) error {
 	// nor its failure.
 	_ = resp.Body.Close()
 	if err != nil {
-		return upstreamFault(ctx, err)
+		return upstreamFault(ctx, err, inv.token.Sent)
 	}
 	inv.answer = &answer{status: resp.StatusCode, header: responseHeaders(resp.Header), body: body}
 	return nil
@@ -81,14 +81,19 @@ func readBody(resp *http.Response) ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
-// upstreamFault says what a failed call means. Failures of the token path
-// arrive as faults already.
-func upstreamFault(ctx context.Context, err error) error {
+// upstreamFault says what a failed call means, and whether the caller can make
+// it again without paying twice. Failures of the token path arrive as faults
+// already.
+func upstreamFault(ctx context.Context, err error, sent bool) error {
 	if e, ok := errors.AsType[*fault.Error](err); ok {
 		return e
 	}
-	if ctx.Err() != nil {
-		return &fault.Error{Code: fault.UpstreamTimeout, Detail: "The upstream did not answer in time.", Err: err}
+	received := " The call was not sent."
+	if sent {
+		received = " It may have received the call."
 	}
-	return &fault.Error{Code: fault.UpstreamUnreachable, Detail: "The upstream could not be reached, or broke off.", Err: err}
+	if ctx.Err() != nil {
+		return &fault.Error{Code: fault.UpstreamTimeout, Detail: "The upstream did not answer in time." + received, Err: err}
+	}
+	return &fault.Error{Code: fault.UpstreamUnreachable, Detail: "The upstream could not be reached, or broke off." + received, Err: err}
 }

@@ -57,7 +57,7 @@ func (h *Handler) connect(ctx context.Context) error {
 	req.Header.Set("User-Agent", "omr-relay")
 	resp, err := h.cfg.Connect.RoundTrip(req)
 	if err != nil {
-		return upstreamFault(ctx, err)
+		return upstreamFault(ctx, err, false)
 	}
 	_, _ = io.CopyN(io.Discard, resp.Body, 4<<10)
 	return resp.Body.Close()

@@ -3,6 +3,7 @@ package token
 import (
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"sync"
 	"time"
 
@@ -99,9 +100,11 @@ func (t *Transport) send(req *http.Request, token *Token) (*http.Response, error
 	if base == nil {
 		base = http.DefaultTransport
 	}
-	req = req.Clone(req.Context())
-	req.Header.Set("Authorization", "Bearer "+token.value.Reveal())
 	record := trace.From(req.Context())
+	req = req.Clone(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
+		GotConn: func(httptrace.GotConnInfo) { record.Sent = true },
+	}))
+	req.Header.Set("Authorization", "Bearer "+token.value.Reveal())
 	record.UpstreamCalls++
 	resp, err := base.RoundTrip(req)
 	if err == nil {

@@ -32,6 +32,9 @@ type Record struct {
 	TokenTime      time.Duration // spent waiting for a token
 	UpstreamStatus int           // of the last answer, 0 if none came
 	UpstreamCalls  int
+	// Sent is set once a connection took the call: from then on the upstream
+	// may have received it.
+	Sent bool
 }
 
 type key struct{}
