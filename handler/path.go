@@ -28,15 +28,33 @@ func ownPath(path, resource string, params map[string]string) string {
 		return path
 	}
 	plain := unescaped(meant)
-	for i := len(path) - 1; i >= 0; i-- {
-		if path[i] != '/' {
-			continue
-		}
-		if tail := unescaped(path[i:]); tail == plain || tail == plain+"/" {
-			return path[i:]
+	for _, ending := range []string{plain, plain + "/"} {
+		if tail := rawTail(path, ending); tail != "" {
+			return tail
 		}
 	}
 	return meant
+}
+
+// rawTail returns the end of path that decodes to plain, or "" if path does not
+// end so. It goes backwards, which percent-encoding allows: no other unit ends
+// like one of its own.
+func rawTail(path, plain string) string {
+	i := len(path)
+	for j := len(plain) - 1; j >= 0; j-- {
+		unit := ""
+		switch {
+		case i >= 3 && path[i-3] == '%' && unescaped(path[i-3:i]) != path[i-3:i]:
+			unit = path[i-3 : i]
+		case i >= 1:
+			unit = path[i-1 : i]
+		}
+		if unescaped(unit) != plain[j:j+1] {
+			return ""
+		}
+		i -= len(unit)
+	}
+	return path[i:]
 }
 
 var parameter = regexp.MustCompile(`\{[^{}]+\}`)

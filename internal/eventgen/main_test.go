@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"image"
-	"image/draw"
 	"image/png"
 	"maps"
 	"os"
@@ -140,6 +139,7 @@ func meaning(t *testing.T, text []byte) any {
 }
 
 func settle(t *testing.T, value any) any {
+	t.Helper()
 	switch value := value.(type) {
 	case map[string]any:
 		for key := range value {
@@ -156,7 +156,7 @@ func settle(t *testing.T, value any) any {
 		}
 		switch {
 		case bytes.HasPrefix(content, []byte("\x89PNG")):
-			return fmt.Sprintf("PNG of %x", pixels(decodePNG(t, content)))
+			return fmt.Sprintf("PNG of %x", pixels(t, decodePNG(t, content)))
 		case bytes.HasPrefix(content, []byte("{")):
 			return map[string]any{encoding: meaning(t, content)}
 		}
@@ -164,10 +164,14 @@ func settle(t *testing.T, value any) any {
 	return value
 }
 
-func pixels(picture image.Image) [sha256.Size]byte {
-	all := image.NewGray(picture.Bounds())
-	draw.Draw(all, all.Rect, picture, all.Rect.Min, draw.Src)
-	return sha256.Sum256(append(all.Pix, fmt.Sprint(all.Rect)...))
+// pixels is a digest of what a picture of few colours shows.
+func pixels(t *testing.T, picture image.Image) [sha256.Size]byte {
+	t.Helper()
+	page, ok := picture.(*image.Paletted)
+	if !ok {
+		t.Fatalf("the PNG is a %T, want one bit a pixel", picture)
+	}
+	return sha256.Sum256(fmt.Append(page.Pix, page.Rect, page.Palette))
 }
 
 func decodePNG(t *testing.T, file []byte) image.Image {

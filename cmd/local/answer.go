@@ -1,0 +1,57 @@
+package main
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+
+	"github.com/aws/aws-lambda-go/events"
+)
+
+// writeAnswer sends a proxy integration's response to the client as API
+// Gateway would. An error means that the response was malformed and nothing
+// has been sent.
+func writeAnswer(w http.ResponseWriter, r *http.Request, response []byte) error {
+	var answer events.APIGatewayProxyResponse
+	if err := json.Unmarshal(response, &answer); err != nil {
+		return fmt.Errorf("decoding the response: %w", err)
+	}
+	if answer.StatusCode < 200 || answer.StatusCode > 599 {
+		return fmt.Errorf("status code %d is not one", answer.StatusCode)
+	}
+	body := []byte(answer.Body)
+	if answer.IsBase64Encoded {
+		decoded, err := base64.StdEncoding.DecodeString(answer.Body)
+		if err != nil {
+			return fmt.Errorf("decoding the body: %w", err)
+		}
+		body = decoded
+	}
+	headers := w.Header()
+	for name, value := range answer.Headers {
+		headers.Set(name, value)
+	}
+	for name, values := range answer.MultiValueHeaders {
+		// A name in both forms has the values of this one alone.
+		headers[http.CanonicalHeaderKey(name)] = values
+	}
+	if r.Method != http.MethodHead {
+		headers.Del("Content-Length") // the server knows better
+	}
+	if headers.Get("Content-Type") == "" {
+		headers.Set("Content-Type", "application/json")
+	}
+	w.WriteHeader(answer.StatusCode)
+	// The only errors left are the client's going away and a status that
+	// takes no body; neither can be reported to anybody.
+	_, _ = w.Write(body)
+	return nil
+}
+
+// writeMessage sends an answer that API Gateway makes itself.
+func writeMessage(w http.ResponseWriter, status int, message string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = fmt.Fprintf(w, `{"message": %q}`, message)
+}

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"omr-relay/internal/sandbox"
+	"omr-relay/internal/wire"
+)
+
+// assemble wires the relay: to the services that the environment names, and to
+// stand-ins for the others. It tells which. The caller closes the function.
+func assemble(ctx context.Context, c console) (*function, error) {
+	realSecret := c.getenv("OMR_SECRET_ID") != ""
+	realUpstream := c.getenv("OMR_BASE_URL") != ""
+
+	env, shutdown := c.getenv, func() {}
+	var standIns *sandbox.Sandbox
+	if !realSecret || !realUpstream {
+		var err error
+		if standIns, err = sandbox.Start(); err != nil {
+			return nil, fmt.Errorf("starting the stand-ins: %w", err)
+		}
+		shutdown = func() { _ = standIns.Close() }
+		env = withStandIns(c.getenv, standIns)
+	}
+	cfg, cfgErr := wire.ConfigFromEnv(env)
+	awsCfg, awsErr := awsConfig(ctx, realSecret, standIns)
+	if err := errors.Join(cfgErr, awsErr); err != nil {
+		shutdown()
+		return nil, err
+	}
+
+	tell := newNarrator(c.stderr, colourful(c.stderr, c.getenv))
+	tell.secrets, tell.tokens, tell.upstream = "AWS Secrets Manager", cfg.TokenURL.Host, cfg.BaseURL.Host
+	if !realSecret {
+		tell.secrets = "the stand-in Secrets Manager"
+	}
+	if !realUpstream {
+		tell.upstream = "the stand-in Aspose.OMR"
+		// The real credentials are not the stand-in's own.
+		if realSecret {
+			standIns.Token.AcceptAny()
+		}
+		if cfg.TokenURL.String() == standIns.TokenURL() {
+			tell.tokens = "the stand-in token service"
+		}
+	}
+	announce(tell, realSecret, realUpstream)
+	relay := wire.New(cfg, wire.Options{AWS: awsCfg, Log: c.stderr, Wrap: tell.wrap})
+	return &function{handler: relay.Handler, tell: tell, close: shutdown}, nil
+}
+
+// withStandIns fills in the stand-ins' addresses where nothing is configured.
+func withStandIns(getenv func(string) string, standIns *sandbox.Sandbox) func(string) string {
+	defaults := map[string]string{"OMR_SECRET_ID": sandbox.DefaultSecretID}
+	if getenv("OMR_BASE_URL") == "" {
+		defaults["OMR_BASE_URL"] = standIns.URL()
+		defaults["OMR_TOKEN_URL"] = standIns.TokenURL()
+	}
+	return func(name string) string {
+		if value := getenv(name); value != "" {
+			return value
+		}
+		return defaults[name]
+	}
+}
+
+// awsConfig is the SDK's default chain, or the stand-in's.
+func awsConfig(ctx context.Context, realSecret bool, standIns *sandbox.Sandbox) (aws.Config, error) {
+	if !realSecret {
+		return standIns.AWSConfig(), nil
+	}
+	cfg, err := wire.LoadAWS(ctx)
+	if err != nil {
+		return aws.Config{}, err
+	}
+	if cfg.Region == "" {
+		return aws.Config{}, errors.New("AWS_REGION: not set, nor is a region in the AWS profile")
+	}
+	return cfg, nil
+}
+
+// announce says what is not the real thing, and how to have it.
+func announce(tell *narrator, realSecret, realUpstream bool) {
+	var missing, settings []string
+	if !realSecret {
+		missing, settings = append(missing, tell.secrets), append(settings, "OMR_SECRET_ID")
+	}
+	if !realUpstream {
+		missing, settings = append(missing, tell.tokens, tell.upstream), append(settings, "OMR_BASE_URL")
+	}
+	if missing != nil {
+		tell.say("using", fmt.Sprintf("%s; set %s to use the real thing", strings.Join(missing, ", "), strings.Join(settings, " and ")))
+	}
+}

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+// maxBody is API Gateway's limit for a request's body.
+const maxBody = 10 << 20
+
+// startAPI serves the relay over HTTP until ctx ends, then lets the requests
+// under way finish.
+func startAPI(ctx context.Context, c console, host string, port int) error {
+	listener, err := listen(ctx, host, port)
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
+	fn, err := assemble(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer fn.close()
+
+	server := newServer(&gateway{invoke: fn.invoke, problem: fn.tell.problem}, c.stderr)
+	fn.tell.say("serving", fmt.Sprintf("http://%s, until Ctrl-C", listener.Addr()))
+	return serve(ctx, server, listener)
+}
+
+func newServer(handler http.Handler, errorLog io.Writer) *http.Server {
+	return &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       time.Minute,
+		ErrorLog:          log.New(errorLog, "local: ", 0),
+	}
+}
+
+// listen opens the port; one that is taken is named with the way out.
+func listen(ctx context.Context, host string, port int) (net.Listener, error) {
+	var config net.ListenConfig
+	listener, err := config.Listen(ctx, "tcp", net.JoinHostPort(host, strconv.Itoa(port)))
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("port %d of %s is in use: choose another with --port", port, host)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("opening the port: %w", err)
+	}
+	return listener, nil
+}
+
+// serve blocks until ctx has ended and every request under way is answered, or
+// until the listener fails.
+func serve(ctx context.Context, server *http.Server, listener net.Listener) error {
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serving: %w", err)
+	case <-ctx.Done():
+	}
+	// Every request under way ends by its invocation's deadline.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), invocationTime+time.Second)
+	defer cancel()
+	if err := server.Shutdown(ctx); err != nil {
+		return fmt.Errorf("stopping: %w", err)
+	}
+	return nil
+}
+
+// gateway stands where API Gateway stands: it turns each request into an
+// event and each response into an answer. It routes nothing.
+type gateway struct {
+	invoke  func(ctx context.Context, event []byte) ([]byte, error)
+	problem func(error)
+}
+
+func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if err != nil {
+		if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
+			writeMessage(w, http.StatusRequestEntityTooLarge, "Request Too Long")
+			return
+		}
+		writeMessage(w, http.StatusBadRequest, "Bad Request")
+		return
+	}
+	event, err := newEvent(r, body, time.Now())
+	if err != nil {
+		g.fail(w, fmt.Errorf("encoding the event: %w", err))
+		return
+	}
+	// Lambda goes on when the client has gone, and so does this.
+	response, err := g.invoke(context.WithoutCancel(r.Context()), event)
+	if err != nil {
+		g.fail(w, err)
+		return
+	}
+	if err := writeAnswer(w, r, response); err != nil {
+		g.fail(w, err)
+	}
+}
+
+// fail answers as API Gateway does when the function fails, and tells the
+// cause here alone.
+func (g *gateway) fail(w http.ResponseWriter, err error) {
+	g.problem(err)
+	writeMessage(w, http.StatusBadGateway, "Internal server error")
+}
