@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"os"
 	"time"
 
@@ -28,7 +29,7 @@ func run(ctx context.Context, getenv func(string) string, stdout io.Writer, star
 	cfg, err := wire.ConfigFromEnv(getenv)
 	awsConfig, awsErr := wire.LoadAWS(ctx)
 	if err = errors.Join(err, awsErr); err != nil {
-		wire.NewLogger(stdout, cfg.LogLevel).Error("bad configuration", "error", err.Error())
+		wire.NewLogger(stdout, cfg.LogLevel).LogAttrs(ctx, slog.LevelError, "bad configuration", slog.String("error", err.Error()))
 		return err
 	}
 	relay := wire.New(cfg, wire.Options{AWS: awsConfig, Log: stdout, Metrics: true})
@@ -43,6 +44,7 @@ func prefetch(ctx context.Context, relay *wire.Relay) {
 	ctx, cancel := context.WithTimeout(ctx, prefetchBudget)
 	defer cancel()
 	if err := relay.Prefetch(ctx); err != nil {
-		relay.Log.Warn("prefetching the token failed; the first invocation tries again", "error", err.Error())
+		relay.Log.LogAttrs(ctx, slog.LevelWarn, "prefetching the token failed; the first invocation tries again",
+			slog.String("error", err.Error()))
 	}
 }

@@ -1,0 +1,38 @@
+"""Says what is wrong with a bootstrap: usage binary.py ARCHITECTURE FILE."""
+
+import struct
+import sys
+
+MACHINES = {"x86_64": 62, "arm64": 183}
+PT_DYNAMIC, PT_INTERP = 2, 3
+SHT_SYMTAB = 2
+
+
+def faults(architecture, data):
+    if data[:6] != b"\x7fELF\x02\x01":
+        yield "not a 64-bit little-endian ELF file"
+        return
+    machine, = struct.unpack_from("<H", data, 18)
+    if machine != MACHINES[architecture]:
+        yield f"built for machine {machine}, not {architecture}"
+    phoff, shoff = struct.unpack_from("<QQ", data, 32)
+    phentsize, phnum, shentsize, shnum = struct.unpack_from("<HHHH", data, 54)
+    segments = {struct.unpack_from("<I", data, phoff + i * phentsize)[0] for i in range(phnum)}
+    if segments & {PT_DYNAMIC, PT_INTERP}:
+        yield "linked dynamically"
+    sections = [struct.unpack_from("<I", data, shoff + i * shentsize + 4)[0] for i in range(shnum)]
+    if SHT_SYMTAB in sections or b".debug_info\0" in data or b".zdebug_info\0" in data:
+        yield "not stripped"
+    # Names of linked functions stay in a stripped Go binary: the runtime needs them for tracebacks.
+    if b"omr-relay/handler." not in data:
+        yield "does not hold the handler"
+    for package in (b"omr-relay/internal/sandbox", b"net/http/httptest"):
+        if package in data:
+            yield f"holds {package.decode()}"
+    if b"net/rpc." in data:
+        yield "built without the tag lambda.norpc"
+
+
+found = list(faults(sys.argv[1], open(sys.argv[2], "rb").read()))
+print("\n".join(found) or "as it should be")
+sys.exit(bool(found))

@@ -1,0 +1,23 @@
+template_validate() {
+  local env
+  for env in default dev prod; do
+    sam validate --lint --config-env "$env"
+  done
+}
+
+template_cfn_lint() {
+  "$CACHE/venv-sam/bin/cfn-lint" --include-checks I W E --configure-rule E3012:strict=true -- template.yaml
+}
+
+template_checkov() {
+  local report
+  report=$("$CACHE/venv-checkov/bin/checkov" -f template.yaml --framework cloudformation --skip-download --compact) || {
+    echo "$report"
+    return 1
+  }
+  grep -E '^Passed checks: [1-9][0-9]+, Failed checks: 0' <<<"$report"
+}
+
+template_assert() { "$CACHE/venv-sam/bin/python" "$PARTS/template.py" template.yaml; }
+
+template_assert_self_test() { "$CACHE/venv-sam/bin/python" "$PARTS/template.py" --self-test template.yaml; }

@@ -1,0 +1,27 @@
+# build, check and clean are for the command line; `sam build` runs build-RelayFunction with ARTIFACTS_DIR set.
+
+.PHONY: build check clean build-RelayFunction
+
+build:
+	sam build
+
+check:
+	.ci/run
+
+clean:
+	rm -rf .aws-sam
+
+# SAM does not tell a makefile build the architecture. It does run it in the template's
+# WorkingDirectory, which is named after it.
+ARCHITECTURE = $(notdir $(CURDIR))
+TARGETS := $(dir $(abspath $(lastword $(MAKEFILE_LIST))))cmd/relay/target
+
+-include $(TARGETS)/$(ARCHITECTURE)/target.mk
+
+# The environment of whoever builds must not change the bytes: every setting that could is pinned.
+build-RelayFunction:
+	$(if $(ARTIFACTS_DIR),,$(error ARTIFACTS_DIR is not set; run "sam build"))
+	$(if $(wildcard $(TARGETS)/$(ARCHITECTURE)/target.mk),,$(error ARCHITECTURE is "$(ARCHITECTURE)", must be one of $(notdir $(wildcard $(TARGETS)/*))))
+	CGO_ENABLED=0 GOOS=linux GOARCH=$(GOARCH) GOAMD64=$(GOAMD64) GOARM64=$(GOARM64) GOFLAGS= GOEXPERIMENT= GOWORK=off \
+		go build -tags lambda.norpc -trimpath -buildvcs=false -ldflags="-s -w -buildid=" \
+		-o "$(ARTIFACTS_DIR)/bootstrap" omr-relay/cmd/relay
