@@ -102,7 +102,7 @@ func (h *Handler) Invoke(ctx context.Context, payload []byte) (out []byte, err e
 	ctx, inv.token = trace.With(ctx)
 	defer func() {
 		if cause := recover(); cause != nil {
-			out, err = h.recovered(ctx, inv, cause)
+			out, err = h.recovered(inv, cause)
 		}
 		h.logInvocation(ctx, inv)
 	}()

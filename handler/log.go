@@ -75,7 +75,7 @@ func millis(name string, d time.Duration) slog.Attr {
 
 // recovered answers an invocation that panicked. The panic's value is not
 // logged, for it may hold anything; where it happened is.
-func (h *Handler) recovered(ctx context.Context, inv *invocation, cause any) ([]byte, error) {
+func (h *Handler) recovered(inv *invocation, cause any) ([]byte, error) {
 	inv.err = &fault.Error{Code: fault.Internal, Reason: fmt.Sprintf("panic (%T) at %s", cause, panicSite())}
 	switch {
 	case inv.event == nil:

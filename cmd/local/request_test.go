@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"maps"
@@ -50,7 +51,7 @@ func TestRequestBecomesTheEventOfAPIGateway(t *testing.T) {
 		t.Fatal(err)
 	}
 	id := regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}`)
-	if ids := id.FindAll(payload, -1); len(ids) != 2 || string(ids[0]) == string(ids[1]) {
+	if ids := id.FindAll(payload, -1); len(ids) != 2 || bytes.Equal(ids[0], ids[1]) {
 		t.Errorf("ids %q, want two different ones", ids)
 	}
 	var got, want any

@@ -19,7 +19,7 @@ import (
 // bootstrap builds the function once, with the flags of the Makefile.
 var bootstrap = sync.OnceValues(func() (string, error) {
 	path := filepath.Join(buildDir, "bootstrap")
-	cmd := exec.Command("go", "build", "-tags", "lambda.norpc", "-trimpath", "-ldflags=-s -w -buildid=", "-o", path, "omr-relay/cmd/relay") //nolint:noctx // as long as the test binary
+	cmd := exec.Command("go", "build", "-tags", "lambda.norpc", "-trimpath", "-ldflags=-s -w -buildid=", "-o", path, "omr-relay/cmd/relay")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	cmd.Stderr = os.Stderr
 	return path, cmd.Run()

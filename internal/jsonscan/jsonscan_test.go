@@ -45,7 +45,7 @@ func TestObjectErrors(t *testing.T) {
 		}
 	}
 	stop := errors.New("stop")
-	if err := Object([]byte(`{"a":1}`), func(string, []byte) error { return stop }); err != stop {
+	if err := Object([]byte(`{"a":1}`), func(string, []byte) error { return stop }); !errors.Is(err, stop) {
 		t.Errorf("yield's error came back as %v", err)
 	}
 }

@@ -171,11 +171,11 @@ func (m *SecretsManager) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, amzJSON, out)
 }
 
-type getSecretValueInput struct{ SecretId, VersionId, VersionStage string } //nolint:revive,staticcheck // the service's spelling
+type getSecretValueInput struct{ SecretId, VersionId, VersionStage string } //nolint:revive // the service's spelling
 
 type getSecretValueOutput struct {
 	ARN, Name     string
-	VersionId     string   //nolint:revive,staticcheck // the service's spelling
+	VersionId     string   //nolint:revive // the service's spelling
 	SecretString  *string  `json:",omitempty"`
 	SecretBinary  []byte   `json:",omitempty"`
 	VersionStages []string `json:",omitempty"`

@@ -170,7 +170,7 @@ func retryAfter(value string, now time.Time) time.Duration {
 }
 
 // jitter spreads d over [d/2, d*3/2).
-func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d) }
+func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d) } //nolint:gosec // spreads load; nobody gains by guessing it
 
 // sleep waits for d and reports whether it did. It does not begin a wait that
 // would not end before ctx does.

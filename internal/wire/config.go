@@ -24,7 +24,7 @@ type Config struct {
 const (
 	defaultBaseURL        = "https://api.aspose.cloud"
 	defaultWarmupInterval = 5 * time.Minute
-	tokenPath             = "/connect/token" //nolint:gosec // a path, not a credential
+	tokenPath             = "/connect/token"
 )
 
 // ConfigFromEnv reads the configuration through getenv. Its error holds every

@@ -51,7 +51,7 @@ type Relay struct {
 
 // New builds a Relay. It makes no call.
 func New(cfg Config, opts Options) *Relay {
-	var out io.Writer = io.Discard
+	out := io.Discard
 	if opts.Log != nil {
 		out = &lineWriter{w: opts.Log}
 	}
