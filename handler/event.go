@@ -1,6 +1,7 @@
 package handler
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -152,7 +153,7 @@ func plainName(s string) bool {
 
 func describeJSON(payload []byte, err error) string {
 	if errors.Is(err, jsonscan.ErrNotObject) && json.Valid(payload) {
-		switch strings.TrimSpace(string(payload[:min(len(payload), 64)]))[0] {
+		switch bytes.TrimSpace(payload)[0] {
 		case '[':
 			return "a JSON array"
 		case '"':

@@ -4,8 +4,10 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"omr-relay/internal/fault"
@@ -50,9 +52,11 @@ func restHeaders(m members, into http.Header) error {
 	if err := m.decode("multiValueHeaders", &multi); err != nil {
 		return err
 	}
-	for name, values := range multi {
+	// In order, so that one event always becomes the same request: a name may
+	// come in several spellings.
+	for _, name := range slices.Sorted(maps.Keys(multi)) {
 		key := http.CanonicalHeaderKey(name)
-		into[key] = append(into[key], values...)
+		into[key] = append(into[key], multi[name]...)
 	}
 	if len(multi) > 0 {
 		return nil
@@ -66,8 +70,8 @@ func singleHeaders(m members, into http.Header) error {
 	if err := m.decode("headers", &single); err != nil {
 		return err
 	}
-	for name, value := range single {
-		into.Add(name, value)
+	for _, name := range slices.Sorted(maps.Keys(single)) {
+		into.Add(name, single[name])
 	}
 	return nil
 }

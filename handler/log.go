@@ -48,8 +48,8 @@ func (h *Handler) logInvocation(ctx context.Context, inv *invocation) {
 		add(slog.String("token", string(inv.token.Token)))
 		add(slog.Int("upstream_calls", inv.token.UpstreamCalls))
 		add(millis("token_ms", inv.token.TokenTime))
-		add(millis("upstream_ms", inv.call-inv.token.TokenTime))
-		h.countToken(inv.token.Token)
+		add(millis("upstream_ms", max(inv.call-inv.token.TokenTime, 0)))
+		h.countToken(inv.token)
 	}
 	add(millis("duration_ms", time.Since(inv.began)))
 	if inv.err != nil {
@@ -73,10 +73,9 @@ func millis(name string, d time.Duration) slog.Attr {
 	return slog.Float64(name, float64(d.Microseconds())/1000)
 }
 
-// recovered answers an invocation that panicked. The panic's value is not
-// logged, for it may hold anything; where it happened is.
+// recovered answers an invocation that panicked.
 func (h *Handler) recovered(inv *invocation, cause any) ([]byte, error) {
-	inv.err = &fault.Error{Code: fault.Internal, Reason: fmt.Sprintf("panic (%T) at %s", cause, panicSite())}
+	inv.err = panicked(cause)
 	switch {
 	case inv.event == nil:
 		return nil, inv.err
@@ -85,6 +84,12 @@ func (h *Handler) recovered(inv *invocation, cause any) ([]byte, error) {
 	}
 	inv.answer = problem(inv.err, inv.id)
 	return inv.answer.encode(inv.event.kind), nil
+}
+
+// panicked makes a fault of a recovered panic. The panic's value is not in it,
+// for it may hold anything; where it happened is.
+func panicked(cause any) error {
+	return &fault.Error{Code: fault.Internal, Reason: fmt.Sprintf("panic (%T) at %s", cause, panicSite())}
 }
 
 // panicSite names the function that panicked, and the line.
@@ -131,13 +136,13 @@ func (m metrics) count(name string, n int) {
 }
 
 // countToken counts the tokens that invocations fetched, by why.
-func (h *Handler) countToken(o trace.Outcome) {
-	switch o {
-	case trace.Mint:
+func (h *Handler) countToken(r *trace.Record) {
+	switch {
+	case r.Token == trace.Mint && r.UpstreamCalls > 0:
 		h.metrics.count("TokenMints", 1)
-	case trace.SoftRefresh:
+	case r.Token == trace.SoftRefresh:
 		h.metrics.count("TokenSoftRefreshes", 1)
-	case trace.Repair:
+	case r.Token == trace.Repair && r.UpstreamCalls > 1:
 		h.metrics.count("TokenRepairs", 1)
 	}
 }

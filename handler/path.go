@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"omr-relay/internal/fault"
@@ -88,7 +89,7 @@ func cleanPath(path string) (target, error) {
 	switch {
 	case !utf8.ValidString(plain):
 		return target{}, errPath("It is not UTF-8.")
-	case strings.ContainsFunc(plain, func(r rune) bool { return r < ' ' || r == 0x7f }):
+	case strings.ContainsFunc(plain, unicode.IsControl):
 		return target{}, errPath("It has control characters.")
 	case strings.Contains(plain, `\`):
 		return target{}, errPath("It has a backslash.")

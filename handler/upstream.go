@@ -25,7 +25,7 @@ func (h *Handler) relay(ctx context.Context, inv *invocation, t target) error {
 		inv.call = time.Since(began)
 		return upstreamFault(ctx, err, inv.token.Sent)
 	}
-	body, err := readBody(resp)
+	body, err := readBody(req.Method, resp)
 	inv.call = time.Since(began)
 	// Close may wait for a token refresh: that is neither the upstream's time
 	// nor its failure.
@@ -48,7 +48,7 @@ func (h *Handler) upstreamRequest(ctx context.Context, in *request, t target) (*
 	// can send the body again where nothing of it has left yet, and after a 401.
 	req, err := http.NewRequestWithContext(ctx, in.method, h.cfg.BaseURL.String(), bytes.NewReader(in.body))
 	if err != nil {
-		return nil, &fault.Error{Code: fault.BadRequest, Detail: "The request cannot be sent on.", Err: err}
+		return nil, err // the base URL's fault: the method is on the allow-list
 	}
 	// Opaque goes on the request line byte for byte; Path would be encoded anew.
 	req.URL.Opaque = strings.TrimSuffix(h.cfg.BaseURL.EscapedPath(), "/") + t.line
@@ -63,13 +63,14 @@ func (h *Handler) upstreamRequest(ctx context.Context, in *request, t target) (*
 	return req, nil
 }
 
-// readBody reads the whole body, refusing one that could not be returned.
-func readBody(resp *http.Response) ([]byte, error) {
-	if resp.ContentLength > maxPayload && resp.Request.Method != http.MethodHead {
+// readBody reads the whole body of the answer to a request of that method,
+// refusing one that could not be returned.
+func readBody(method string, resp *http.Response) ([]byte, error) {
+	if resp.ContentLength > maxPayload && method != http.MethodHead {
 		return nil, errTooLarge()
 	}
 	var buf bytes.Buffer
-	if resp.ContentLength > 0 && resp.Request.Method != http.MethodHead {
+	if resp.ContentLength > 0 && method != http.MethodHead {
 		buf.Grow(int(resp.ContentLength) + bytes.MinRead)
 	}
 	if _, err := buf.ReadFrom(io.LimitReader(resp.Body, maxPayload+1)); err != nil {

@@ -20,7 +20,15 @@ const warmupMargin = time.Minute
 func (h *Handler) warmUp(ctx context.Context, inv *invocation) []byte {
 	var connected error
 	var wg sync.WaitGroup
-	wg.Go(func() { connected = h.connect(ctx) })
+	wg.Go(func() {
+		defer func() {
+			if cause := recover(); cause != nil {
+				connected = panicked(cause) // Invoke's own recover does not see this goroutine
+			}
+		}()
+		connected = h.connect(ctx)
+	})
+	defer wg.Wait() // if Ensure panics: nothing outlives the invocation
 	left, err := h.cfg.Tokens.Ensure(ctx, h.cfg.WarmupInterval+warmupMargin)
 	wg.Wait()
 	if err == nil {

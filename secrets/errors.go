@@ -3,6 +3,8 @@ package secrets
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
@@ -61,6 +63,13 @@ func (e *Error) Error() string {
 
 // SafeText implements [fault.Safe].
 func (e *Error) SafeText() string { return e.Error() }
+
+// Format implements [fmt.Formatter]: no verb reaches into Err, where the SDK
+// keeps what it could not read.
+func (e *Error) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, e.Error()) }
+
+// MarshalText implements [encoding.TextMarshaler]: nor does encoding/json.
+func (e *Error) MarshalText() ([]byte, error) { return []byte(e.Error()), nil }
 
 // Is makes errors.Is(err, kind) true for the error's Kind.
 func (e *Error) Is(target error) bool { return target == error(e.Kind) }

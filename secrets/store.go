@@ -68,8 +68,12 @@ func (s *Store) read(ctx context.Context, fallback bool) (Credentials, error) {
 		ctx, cancel = context.WithTimeout(ctx, budget)
 		defer cancel()
 	}
-	// No VersionStage: the service then means AWSCURRENT.
-	out, err := s.api.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &s.id})
+	out, err := s.api.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{
+		SecretId: &s.id,
+		// The service's default, and named all the same: moto answers with the
+		// version stored last when the stage has been moved back.
+		VersionStage: new("AWSCURRENT"),
+	})
 	if err != nil {
 		return Credentials{}, classify(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strings"
 	"syscall"
 )
 
@@ -81,8 +82,10 @@ func describeTLS(err error) (string, bool) {
 	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
 		return "TLS handshake failed: the other side does not speak TLS", true
 	}
-	if e, ok := errors.AsType[tls.AlertError](err); ok {
-		return fmt.Sprintf("TLS handshake failed: alert %d", uint8(e)), true
+	// How crypto/tls reports an alert that was received; an alert is a number,
+	// and its text one of a table there.
+	if e, ok := errors.AsType[*net.OpError](err); ok && e.Op == "remote error" {
+		return "TLS alert from the other side: " + strings.TrimPrefix(e.Err.Error(), "tls: "), true
 	}
 	return "", false
 }

@@ -5,6 +5,8 @@ package fault
 
 import (
 	"errors"
+	"fmt"
+	"io"
 	"strings"
 	"time"
 )
@@ -57,6 +59,12 @@ func (e *Error) Error() string {
 	}
 	return strings.Join(parts, ": ")
 }
+
+// Format implements [fmt.Formatter]: no verb reaches into Err.
+func (e *Error) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, e.Error()) }
+
+// MarshalText implements [encoding.TextMarshaler]: nor does encoding/json.
+func (e *Error) MarshalText() ([]byte, error) { return []byte(e.Error()), nil }
 
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }

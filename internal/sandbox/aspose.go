@@ -130,8 +130,9 @@ type task struct {
 	polls  int    // NotReady answers still to give
 }
 
-// submit queues a task and answers its id, as bare text.
-func (a *Aspose) submit(w http.ResponseWriter, t task) {
+// submit queues a task and answers its id: as bare text, or as a JSON string to
+// a client that would rather have JSON, as the Python SDK does.
+func (a *Aspose) submit(w http.ResponseWriter, r *http.Request, t task) {
 	id := newGUID()
 	a.mu.Lock()
 	if a.tasks == nil {
@@ -140,8 +141,27 @@ func (a *Aspose) submit(w http.ResponseWriter, t task) {
 	t.polls = a.extraPolls + 1
 	a.tasks[id] = &t
 	a.mu.Unlock()
+	if prefersJSON(r.Header.Get("Accept")) {
+		writeJSON(w, http.StatusOK, "application/json; charset=utf-8", id)
+		return
+	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	_, _ = w.Write([]byte(id))
+}
+
+// prefersJSON reports whether JSON comes before text in an Accept value.
+// Quality values are ignored: no SDK sends any.
+func prefersJSON(accept string) bool {
+	for mediaRange := range strings.SplitSeq(accept, ",") {
+		mediaRange, _, _ = strings.Cut(mediaRange, ";")
+		switch strings.ToLower(strings.TrimSpace(mediaRange)) {
+		case "text/plain", "text/*", "*/*":
+			return false
+		case "application/json", "text/json", "application/*":
+			return true
+		}
+	}
+	return false
 }
 
 // omrResponse is the answer to a poll, fields in the order of the service.

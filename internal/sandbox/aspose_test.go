@@ -98,6 +98,35 @@ func readCSV(data []byte) error {
 	return err
 }
 
+func TestSubmissionAnswersAsAccepted(t *testing.T) {
+	for _, tt := range []struct {
+		accept string
+		json   bool
+	}{
+		{"", false},
+		{"*/*", false},
+		{"text/plain, application/json, text/json", false},
+		{"application/json, text/plain", true},
+		{"application/json", true},
+		{"Text/JSON; charset=utf-8", true},
+		{"application/*", true},
+		{"image/png, text/*", false},
+		{"image/png", false},
+	} {
+		resp, body := call(t, sandbox.InProcess(&sandbox.Aspose{}), http.MethodPost, recognize+"/PostRecognizeTemplate",
+			`{"images":["AAAA"],"omrFile":"AAAA"}`, "Authorization", "Bearer any", "Content-Type", "application/json", "Accept", tt.accept)
+		contentType, length := "text/plain; charset=utf-8", 36
+		if tt.json {
+			contentType, length = "application/json; charset=utf-8", 36+len(`""`)
+		}
+		var id string
+		isJSON := json.Unmarshal([]byte(body), &id) == nil
+		if resp.StatusCode != http.StatusOK || resp.Header.Get("Content-Type") != contentType || len(body) != length || isJSON != tt.json {
+			t.Errorf("Accept %q: %d %q %s", tt.accept, resp.StatusCode, resp.Header.Get("Content-Type"), body)
+		}
+	}
+}
+
 func TestGenerationLife(t *testing.T) {
 	a := &sandbox.Aspose{}
 	a.SetNotReady(0)

@@ -47,7 +47,7 @@ func submitRecognition(a *Aspose, w http.ResponseWriter, r *http.Request, body [
 		writeProblem(w, "recognitionThreshold", "The field recognitionThreshold must be between 0 and 100.")
 		return
 	}
-	a.submit(w, task{kind: recognition, format: format})
+	a.submit(w, r, task{kind: recognition, format: format})
 }
 
 // generateTask is the body of a generation; settings are the service's concern.
@@ -72,7 +72,7 @@ func submitGeneration(a *Aspose, w http.ResponseWriter, r *http.Request, body []
 			return
 		}
 	}
-	a.submit(w, task{kind: generation})
+	a.submit(w, r, task{kind: generation})
 }
 
 // bind decodes a JSON body into v, or answers 415 or 400 and returns false.

@@ -223,7 +223,14 @@ func (c *Cache) refresh(ctx context.Context, token *Token) (join func()) {
 func (c *Cache) mayRepair(rejected *Token) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.current != rejected || !wallNow().Before(c.repairAt)
+	return c.current != rejected || !c.repairHeldLocked()
+}
+
+// repairHeldLocked reports whether repairs wait. A clock that was set back
+// does not make them wait any longer than they ever may.
+func (c *Cache) repairHeldLocked() bool {
+	wait := c.repairAt.Sub(wallNow())
+	return wait > 0 && wait <= maxRetryAfter
 }
 
 // repaired takes note of how the upstream received a token fetched for repair.
@@ -234,10 +241,9 @@ func (c *Cache) repaired(accepted bool) {
 		c.repairAt, c.repairBackoff = time.Time{}, 0
 		return
 	}
-	now := wallNow()
-	if now.Before(c.repairAt) {
+	if c.repairHeldLocked() {
 		return // one of a burst: counted once
 	}
 	c.repairBackoff = min(max(2*c.repairBackoff, time.Second), maxRetryAfter)
-	c.repairAt = now.Add(c.repairBackoff)
+	c.repairAt = wallNow().Add(c.repairBackoff)
 }

@@ -81,7 +81,9 @@ func (m *minter) mint(ctx context.Context) (*Token, error) {
 // read returns the credentials unless they are known to be rejected.
 func (m *minter) read(ctx context.Context) (secrets.Credentials, error) {
 	known := m.rejected.version != ""
-	if known && within(m.looked, lookInterval) {
+	// Once the hold is over, a look by somebody else moments ago is no reason
+	// to send away a caller who was told to come now.
+	if known && within(m.rejected.at, m.rejected.hold) && within(m.looked, lookInterval) {
 		return secrets.Credentials{}, m.held()
 	}
 	credentials, err := m.look(ctx)

@@ -1,0 +1,142 @@
+package token_test
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"omr-relay/internal/fault"
+)
+
+// canary stands for whatever must never be seen again.
+const canary = "cAnArY"
+
+// printed returns v as every printer at hand shows it.
+func printed(t *testing.T, v any) string {
+	t.Helper()
+	var out bytes.Buffer
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%t"} {
+		_, _ = fmt.Fprintf(&out, verb+"\n", v)
+	}
+	for _, h := range []slog.Handler{slog.NewTextHandler(&out, nil), slog.NewJSONHandler(&out, nil)} {
+		slog.New(h).Info("it", "direct", v, "wrapped", struct{ V any }{v})
+	}
+	if err := json.NewEncoder(&out).Encode(map[string]any{"v": v}); err != nil {
+		_, _ = io.WriteString(&out, err.Error())
+	}
+	for err, _ := v.(error); err != nil; err = errors.Unwrap(err) {
+		_, _ = io.WriteString(&out, fault.Describe(err))
+		_, ours := err.(fault.Safe)
+		if _, coded := err.(*fault.Error); !ours && !coded {
+			break // the texts of others' errors are for nobody to print
+		}
+		_, _ = io.WriteString(&out, err.Error())
+	}
+	return out.String()
+}
+
+func noCanary(t *testing.T, text string) {
+	t.Helper()
+	for _, shape := range []string{
+		canary, hex.EncodeToString([]byte(canary)), strings.ToUpper(hex.EncodeToString([]byte(canary))),
+		base64.StdEncoding.EncodeToString([]byte(canary)),
+	} {
+		if strings.Contains(text, shape) {
+			t.Errorf("the canary sings:\n%s", text)
+		}
+	}
+}
+
+func TestLesson12_TokenEndpointsWordsAreNotRepeated(t *testing.T) {
+	description := fmt.Sprintf(`{"error":"invalid_client","error_description":%q}`, canary)
+	answers := map[string]http.HandlerFunc{
+		"code":            status(400, fmt.Sprintf(`{"error":%q}`, canary)),
+		"description":     status(400, description),
+		"401":             status(401, description, "WWW-Authenticate", canary),
+		"403 page":        status(403, "<html>"+canary),
+		"500 page":        status(500, canary),
+		"Retry-After":     status(429, canary, "Retry-After", canary),
+		"redirect":        status(302, canary, "Location", "https://"+canary+".test/"+canary),
+		"echoed request":  func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(400); _, _ = io.Copy(w, r.Body) },
+		"bad token":       ok(grantJSON(canary+"\n", "")),
+		"token, cut off":  ok(`{"access_token":"` + canary),
+		"token, mistyped": ok(`{"access_token":{"` + canary + `":1}}`),
+		"token, past":     ok(grantJSON(jwt(`{"exp":1,"sub":"`+canary+`"}`)+canary, "")),
+		"other type":      ok(`{"access_token":"` + canary + `","token_type":"` + canary + `"}`),
+		"broken":          broken,
+	}
+	for name, answer := range answers {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t)
+				r.vault.put(canary[:0]+"v1", canary, canary)
+				r.always(answer)
+				_, _, err := r.get(t, budget)
+				if fault.From(err).Code != fault.TokenUnavailable {
+					t.Fatalf("got %v", err)
+				}
+				noCanary(t, printed(t, err))
+				noCanary(t, fault.From(err).Detail)
+			})
+		})
+	}
+	t.Run("transport", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(t)
+			r.use(t, roundTripFunc(func(*http.Request) (*http.Response, error) {
+				return nil, fmt.Errorf("malformed HTTP response %q", canary)
+			}))
+			_, _, err := r.get(t, budget)
+			noCanary(t, fault.Describe(err)+err.Error())
+		})
+	})
+}
+
+// What helps the operator is kept: the status, and a registered code.
+func TestTokenErrorsNameStatusAndCode(t *testing.T) {
+	for _, tt := range []struct {
+		answer http.HandlerFunc
+		want   string
+	}{
+		{status(400, invalidClient), "token_unavailable: the token endpoint answered 400 invalid_client"},
+		{status(403, `{"error":"other"}`), "token_unavailable: the token endpoint answered 403"},
+		{status(502, ""), "token_unavailable: the token endpoint answered 502"},
+		{status(307, ""), "token_unavailable: the token endpoint answered 307"},
+		{ok(""), "token_unavailable: the token endpoint gave an empty answer"},
+		{broken, "token_unavailable: asking the token endpoint failed: connection closed in the middle of the answer"},
+		{hung, "token_unavailable: asking the token endpoint failed: timed out"},
+	} {
+		t.Run(tt.want, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t)
+				r.always(tt.answer)
+				_, _, err := r.get(t, budget)
+				want(t, "error", fmt.Sprint(err), tt.want)
+				want(t, "detail", fault.From(err).Detail, "No access token could be had from the token service.")
+			})
+		})
+	}
+}
+
+func TestTokenCannotBePrinted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.answers(ok(grantJSON(canary, `,"expires_in":60`)))
+		noCanary(t, printed(t, r.mustGet(t)))
+		noCanary(t, printed(t, *r.mustGet(t)))
+		noCanary(t, printed(t, r.cache))
+		time.Sleep(time.Minute)
+		r.answers(broken, ok(grantJSON(canary, `,"expires_in":60`)))
+		r.mustGet(t)
+	})
+}

@@ -1,0 +1,127 @@
+package token
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"omr-relay/internal/opaque"
+	"omr-relay/internal/sandbox"
+	"omr-relay/secrets"
+)
+
+// Virtual time goes forward only, and its two clocks go together. What other
+// clocks would leave behind is therefore put into the fields by hand.
+
+// A monotonic reading would win over the wall clock in every comparison, and
+// it stands still during a freeze.
+func TestLesson01_NoTimeKeepsAMonotonicReading(t *testing.T) {
+	tok := newToken(opaque.New("x"), time.Now(), time.Hour, 0.2)
+	for name, at := range map[string]time.Time{"now": wallNow(), "expiry": tok.expiry, "soft": tok.soft} {
+		if strings.Contains(at.String(), "m=") {
+			t.Errorf("%s has one: %v", name, at)
+		}
+	}
+}
+
+type fixedSource secrets.Credentials
+
+func (s fixedSource) Get(context.Context) (secrets.Credentials, error) {
+	return secrets.Credentials(s), nil
+}
+
+func sandboxCache(sb *sandbox.Sandbox) *Cache {
+	return NewCache(Config{
+		Source: fixedSource{
+			ClientID: opaque.New(sandbox.DefaultClientID), ClientSecret: opaque.New(sandbox.DefaultClientSecret), Version: "v1",
+		},
+		Endpoint:  &url.URL{Scheme: "https", Host: "token.test", Path: sandbox.TokenPath},
+		Transport: sandbox.InProcess(sb.Upstream()),
+	})
+}
+
+// A clock that was set back by an hour holds nothing back for an hour.
+func TestClockSetBack(t *testing.T) {
+	t.Run("rejected version", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			sb := sandbox.New()
+			c := sandboxCache(sb)
+			sb.Token.Accept("other", "other")
+			if _, _, err := c.Token(t.Context()); err == nil {
+				t.Fatal("no error")
+			}
+			c.minter.looked = c.minter.looked.Add(time.Hour)
+			c.minter.rejected.at = c.minter.rejected.at.Add(time.Hour)
+			sb.Token.Accept(sandbox.DefaultClientID, sandbox.DefaultClientSecret)
+			if _, _, err := c.Token(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	})
+	t.Run("Retry-After", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			c := sandboxCache(sandbox.New())
+			c.minter.notBefore = wallNow().Add(time.Hour)
+			began := time.Now()
+			if _, _, err := c.Token(t.Context()); err != nil || time.Since(began) != 0 {
+				t.Errorf("%v after %v", err, time.Since(began))
+			}
+		})
+	})
+	t.Run("repair back-off", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			sb := sandbox.New()
+			c := sandboxCache(sb)
+			rt := &Transport{Base: sandbox.InProcess(sb.Upstream()), Cache: c}
+			get := func() (*http.Response, error) {
+				req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://upstream.test/v5.0/omr/x", nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return rt.RoundTrip(req)
+			}
+			valid := sb.Aspose.Valid
+			sb.Aspose.Valid = func(string) bool { return false }
+			if _, err := get(); err == nil {
+				t.Fatal("no error")
+			}
+			c.repairAt = c.repairAt.Add(time.Hour)
+			mints := sb.Token.Mints()
+			if _, err := get(); err == nil {
+				t.Fatal("no error")
+			}
+			if got := sb.Token.Mints(); got != mints+1 {
+				t.Errorf("%d mints after the clock was set back, want 1", got-mints)
+			}
+			// From here the back-off goes by the new time.
+			if _, err := get(); err == nil || sb.Token.Mints() != mints+1 {
+				t.Errorf("%v; %d mints during the back-off, want 1", err, sb.Token.Mints()-mints)
+			}
+			sb.Aspose.Valid = valid
+		})
+	})
+}
+
+// Where a caller without a deadline meets the bounds that otherwise its own
+// deadline sets: none of the waits is cut short, each ends with ctx.
+func TestSleep(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		if !sleep(t.Context(), time.Minute) || time.Since(began) != time.Minute {
+			t.Errorf("did not sleep for a minute but %v", time.Since(began))
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		began = time.Now()
+		if sleep(ctx, time.Minute) || time.Since(began) != 0 {
+			t.Errorf("began a sleep that could not end in time")
+		}
+		if !sleep(ctx, time.Minute-1) {
+			t.Errorf("did not begin a sleep that ends in time")
+		}
+	})
+}
