@@ -1,0 +1,102 @@
+package main
+
+// measure is something that is measured of a program.
+type measure string
+
+const (
+	cpuPerCall   measure = "CPU per call"
+	latency      measure = "latency p50"
+	peakMemory   measure = "peak memory"
+	cpuToPoll    measure = "CPU to first poll"
+	timeToPoll   measure = "exec to first poll"
+	cpuToAnswer  measure = "CPU to first answer"
+	timeToAnswer measure = "exec to first answer"
+	tokens       measure = "tokens minted"
+)
+
+// measures are all of them in the report's order.
+var measures = []measure{cpuToPoll, timeToPoll, cpuToAnswer, timeToAnswer, cpuPerCall, latency, peakMemory, tokens}
+
+// goal is what the relay should reach.
+type goal struct {
+	ratio float64 // to the typed handler, at most; 0 is none
+	most  float64 // in the measure's own unit; 0 is none
+}
+
+// plan is how often a scenario is repeated. Memory has one value per epoch,
+// everything else one per round.
+type plan struct {
+	epochs int // times that the programs are started afresh
+	rounds int // per epoch
+	calls  int // per round and program; executions, for cold starts
+	warmUp int // calls before the first round
+}
+
+func (p plan) shortened() plan {
+	return plan{epochs: 1, rounds: min(p.rounds, 3), calls: max(1, p.calls/2), warmUp: p.warmUp}
+}
+
+// scenario is one thing to measure.
+type scenario struct {
+	name, title string
+	call        func(fixture []byte) (call, error)
+	protocol    protocol
+	plan        plan
+	cold        bool // processes from exec to first answer
+	quota       bool // at the CPU share of a 128 MB function
+	countTokens bool // nothing but
+	goals       map[measure]goal
+}
+
+// The calls. A photograph of 2.9 MB and a pattern make a body of 4.4 MB, and so
+// does a file of 3.3 MB in base64.
+var (
+	bigJSON     = submit(2_900_000, 400_000)
+	bigBase64   = upload(3_300_000)
+	bigResponse = download(750_000)
+	small       = submit(1_000, 400)
+)
+
+var (
+	bigPlan   = plan{epochs: 3, rounds: 5, calls: 6, warmUp: 3}
+	smallPlan = plan{epochs: 3, rounds: 7, calls: 300, warmUp: 200}
+	coldPlan  = plan{epochs: 1, rounds: 7, calls: 10}
+)
+
+func ratios(cpu, time, memory float64) map[measure]goal {
+	return map[measure]goal{cpuPerCall: {ratio: cpu}, latency: {ratio: time}, peakMemory: {ratio: memory}}
+}
+
+var coldGoals = map[measure]goal{
+	cpuToPoll: {ratio: 0.9}, timeToPoll: {ratio: 0.9},
+	cpuToAnswer: {ratio: 0.9}, timeToAnswer: {ratio: 0.9},
+	peakMemory: {ratio: 1.0},
+}
+
+var scenarios = []scenario{
+	{name: "json", title: "4.4 MB JSON body", call: bigJSON, plan: bigPlan, goals: ratios(0.10, 0.10, 0.40)},
+	{name: "base64", title: "4.4 MB base64 event", call: bigBase64, plan: bigPlan, goals: ratios(0.12, 0.12, 0.40)},
+	{name: "response", title: "1 MB response", call: bigResponse, plan: plan{epochs: 3, rounds: 5, calls: 20, warmUp: 10}, goals: ratios(0.30, 0.30, 0.60)},
+	{name: "small", title: "2 KB call", call: small, plan: smallPlan, goals: ratios(0.75, 0.75, 1.0)},
+	{name: "cold", title: "cold start", call: small, plan: coldPlan, cold: true, goals: coldGoals},
+	{name: "tokens", title: "1,000 calls", call: small, plan: plan{epochs: 1, rounds: 1, calls: 1000}, countTokens: true,
+		goals: map[measure]goal{tokens: {most: 1}}},
+
+	{name: "json-tls1", title: "4.4 MB JSON body, " + string(tls11), call: bigJSON, protocol: tls11, plan: bigPlan},
+	{name: "json-tls2", title: "4.4 MB JSON body, " + string(tls2), call: bigJSON, protocol: tls2, plan: bigPlan},
+	{name: "small-tls1", title: "2 KB call, " + string(tls11), call: small, protocol: tls11, plan: smallPlan},
+	{name: "small-tls2", title: "2 KB call, " + string(tls2), call: small, protocol: tls2, plan: smallPlan},
+	{name: "cold-tls1", title: "cold start, " + string(tls11), call: small, protocol: tls11, plan: coldPlan, cold: true},
+	{name: "cold-tls2", title: "cold start, " + string(tls2), call: small, protocol: tls2, plan: coldPlan, cold: true},
+
+	{name: "json-quota", title: "4.4 MB JSON body at 7 % of a CPU", call: bigJSON, quota: true,
+		plan: plan{epochs: 1, rounds: 4, calls: 3, warmUp: 1}, goals: map[measure]goal{latency: {most: 0.100}}},
+}
+
+func names(all []scenario) []string {
+	out := make([]string, len(all))
+	for i, s := range all {
+		out[i] = s.name
+	}
+	return out
+}
