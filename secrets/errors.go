@@ -101,6 +101,10 @@ func classify(err error) *Error {
 		e.Kind = AccessDenied
 	case throttleCodes[code]:
 		e.Kind = Throttled
+	case httpStatus(err) == tooManyRequests:
+		e.Kind = Throttled
+	case httpStatus(err) < badRequest:
+		// A redirect is somebody else's answer: the service gives none.
 	case api.ErrorFault() != smithy.FaultServer && !serverFailed(err):
 		e.Kind = Refused
 	}
@@ -141,9 +145,24 @@ func safeCode(code string) string {
 // serverFailed looks at the HTTP status, for answers whose body names no error
 // that the SDK knows (a proxy's 502, say).
 func serverFailed(err error) bool {
-	status, ok := errors.AsType[interface {
+	return httpStatus(err) >= 500 || errors.Is(err, context.DeadlineExceeded)
+}
+
+// The HTTP statuses that tell something; this package is not built on net/http.
+const (
+	badRequest      = 400
+	tooManyRequests = 429
+)
+
+// httpStatus is the status of the answer that err is made of, or, where it
+// tells of none, one that says nothing of the service.
+func httpStatus(err error) int {
+	answer, ok := errors.AsType[interface {
 		error
 		HTTPStatusCode() int
 	}](err)
-	return ok && status.HTTPStatusCode() >= 500 || errors.Is(err, context.DeadlineExceeded)
+	if !ok {
+		return badRequest
+	}
+	return answer.HTTPStatusCode()
 }

@@ -58,7 +58,7 @@ func TestSecretStringsThatAreNotTaken(t *testing.T) {
 			return &secretsmanager.GetSecretValueOutput{}, nil
 		}), secretID, nil)
 		_, err := s.Get(t.Context())
-		wantKind(t, err, secrets.Malformed)
+		wantKind(t, err, secrets.Unavailable)
 	})
 }
 

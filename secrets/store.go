@@ -81,7 +81,8 @@ func (s *Store) read(ctx context.Context, fallback bool) (Credentials, error) {
 		if len(out.SecretBinary) > 0 {
 			return Credentials{}, &Error{Kind: Binary}
 		}
-		return Credentials{}, &Error{Kind: Malformed}
+		// Secrets Manager gives one or the other: something else answered.
+		return Credentials{}, &Error{Kind: Unavailable}
 	}
 	var version string
 	if out.VersionId != nil {

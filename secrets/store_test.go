@@ -115,6 +115,8 @@ func TestKinds(t *testing.T) {
 		{name: "code that is a speech", fault: fault(400, strings.Repeat("x", 65)), kind: secrets.Refused, text: "GenericAPIError)"},
 		{name: "proxy's error page", raw: answer(502, "<html>Bad Gateway</html>"), kind: secrets.Unavailable},
 		{name: "proxy's empty answer", raw: answer(503, ""), kind: secrets.Unavailable},
+		{name: "proxy's throttling", raw: answer(429, ""), kind: secrets.Throttled},
+		{name: "redirect", raw: answer(307, ""), kind: secrets.Unavailable},
 		{name: "proxy's refusal", raw: answer(403, ""), kind: secrets.Refused},
 		{name: "broken connection", raw: func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, kind: secrets.Unavailable},
 		{name: "answer cut off", raw: answer(200, `{"SecretString":"{`), kind: secrets.Unavailable},

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log"
 	"log/slog"
 	"os"
 	"time"
@@ -15,6 +16,7 @@ import (
 )
 
 func main() {
+	log.SetOutput(wire.StandardLog(os.Stderr))
 	if err := run(context.Background(), os.Getenv, os.Stdout, lambda.Start); err != nil {
 		os.Exit(1)
 	}

@@ -73,7 +73,7 @@ func TestLesson04_LifetimeIsNeverForEver(t *testing.T) {
 		{"textual, exp", `"7200"`, good, 40 * time.Minute},
 		{"absurd, exp", "1e300", good, 40 * time.Minute},
 		{"fractional exp", "", jwt(fmt.Sprintf(`{"exp":%d.5}`, bubbleStart.Unix()+60)), 60*time.Second + 500*time.Millisecond},
-		{"padded exp", "", "e30." + base64.URLEncoding.EncodeToString([]byte(fmt.Sprintf(`{"exp":%d  }`, bubbleStart.Unix()+60))) + ".c2ln", time.Minute},
+		{"padded exp", "", "e30." + base64.URLEncoding.EncodeToString(fmt.Appendf(nil, `{"exp":%d  }`, bubbleStart.Unix()+60)) + ".c2ln", time.Minute},
 
 		{"exp past", "", expiringIn(-time.Second), unusable},
 		{"exp now", "0", expiringIn(0), unusable},

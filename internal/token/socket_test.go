@@ -13,6 +13,7 @@ import (
 	"omr-relay/internal/fault"
 	"omr-relay/internal/sandbox"
 	"omr-relay/internal/token"
+	"omr-relay/internal/trace"
 )
 
 // onSockets returns a sandbox on loopback and a cache in front of it.
@@ -116,6 +117,26 @@ func TestLesson06_RedirectOfTheTokenRequestIsNotFollowed(t *testing.T) {
 			want(t, "requests to the other host", len(asked), 0)
 			want(t, "token requests", sb.Token.Count(), 1)
 		})
+	}
+}
+
+// Whether the upstream may have received a call is known by its connection.
+func TestSentIsRecorded(t *testing.T) {
+	v := &vault{}
+	v.put("v1", sandbox.DefaultClientID, sandbox.DefaultClientSecret)
+	transport := newTransport(t)
+	sb, cache := onSockets(t, v, transport)
+	rt := &token.Transport{Base: transport, Cache: cache}
+	refused := httptest.NewServer(nil)
+	refused.Close()
+	sb.Aspose.Respond(func(http.ResponseWriter, *http.Request) bool { panic(http.ErrAbortHandler) })
+	for target, sent := range map[string]bool{refused.URL: false, sb.URL(): true} {
+		ctx, record := trace.With(t.Context())
+		req, _ := http.NewRequestWithContext(ctx, http.MethodPost, target, nil)
+		if _, err := roundTrip(rt, req); err == nil {
+			t.Error("no error")
+		}
+		want(t, "sent", record.Sent, sent)
 	}
 }
 

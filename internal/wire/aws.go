@@ -27,3 +27,18 @@ func newAWSClient() *awshttp.BuildableClient {
 		WithTimeout(3 * time.Second).
 		WithTransportOptions(func(t *http.Transport) { t.IdleConnTimeout = 30 * time.Second })
 }
+
+// maxSecretAnswer is far above any answer of Secrets Manager, whose secrets
+// have 64 KiB at most, and far below what would hurt.
+const maxSecretAnswer = 1 << 20
+
+// cappedClient keeps an answer from filling the memory: the SDK reads all of it.
+type cappedClient struct{ next aws.HTTPClient }
+
+func (c cappedClient) Do(req *http.Request) (*http.Response, error) {
+	resp, err := c.next.Do(req)
+	if resp != nil && resp.Body != nil {
+		resp.Body = http.MaxBytesReader(nil, resp.Body, maxSecretAnswer)
+	}
+	return resp, err
+}

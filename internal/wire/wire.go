@@ -71,6 +71,7 @@ func New(cfg Config, opts Options) *Relay {
 	if opts.Wrap != nil {
 		awsConfig.HTTPClient = roundTripClient{wrap(HopSecret, clientRoundTripper{awsConfig.HTTPClient})}
 	}
+	awsConfig.HTTPClient = cappedClient{awsConfig.HTTPClient}
 	// Token and upstream are one host by default, and so share connections.
 	transport := newTransport()
 	tokens := token.NewCache(token.Config{
@@ -78,7 +79,7 @@ func New(cfg Config, opts Options) *Relay {
 		Endpoint:  cfg.TokenURL,
 		Transport: wrap(HopToken, transport),
 	})
-	upstream := wrap(HopUpstream, transport)
+	upstream := wrap(HopUpstream, secondTry{transport})
 	return &Relay{
 		Handler: handler.New(handler.Config{
 			BaseURL:        cfg.BaseURL,
