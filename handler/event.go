@@ -42,6 +42,7 @@ type request struct {
 	query  string // fit for a request line
 	header http.Header
 	body   []byte
+	caller caller
 	err    error // the caller's fault found while decoding
 }
 
@@ -118,11 +119,10 @@ func (m members) decode(name string, v any) error {
 // names of its members.
 func (m members) describe() string {
 	var records []struct {
-		EventSource string `json:"eventSource"`
-		SNSSource   string `json:"EventSource"`
+		EventSource string `json:"eventSource"` // SNS writes EventSource, which encoding/json takes too
 	}
 	if m.decode("Records", &records) == nil && len(records) > 0 {
-		if source := records[0].EventSource + records[0].SNSSource; plainName(source) {
+		if source := records[0].EventSource; plainName(source) {
 			return "records of " + source
 		}
 	}

@@ -11,6 +11,7 @@ import (
 // https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html
 func decodeHTTP(m members, e *event) error {
 	var requestContext struct {
+		httpIdentity
 		DomainName string `json:"domainName"`
 		Stage      string `json:"stage"`
 		HTTP       struct {
@@ -30,6 +31,7 @@ func decodeHTTP(m members, e *event) error {
 		path:   ownPath(withoutStage(m.text("rawPath"), requestContext.Stage), resource, params),
 		query:  escapeQuery(m.text("rawQueryString")),
 		header: http.Header{},
+		caller: requestContext.caller(),
 	}
 	e.kind, e.request = kindHTTP, req
 	if strings.Contains(requestContext.DomainName, ".lambda-url.") {

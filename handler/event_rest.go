@@ -18,6 +18,7 @@ import (
 // https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html#api-gateway-simple-proxy-for-lambda-input-format
 func decodeREST(m members, e *event) error {
 	var requestContext struct {
+		restIdentity
 		ELB json.RawMessage `json:"elb"`
 	}
 	if err := m.decode("requestContext", &requestContext); err != nil {
@@ -34,6 +35,7 @@ func decodeREST(m members, e *event) error {
 		method: m.text("httpMethod"),
 		path:   ownPath(m.text("path"), m.text("resource"), params),
 		header: http.Header{},
+		caller: requestContext.caller(),
 	}
 	e.kind, e.request = kindREST, req
 	if err := restHeaders(m, req.header); err != nil {

@@ -10,10 +10,13 @@
 //	route.go       which capability a request asks for
 //	headers.go     what is forwarded each way
 //	upstream.go    the relayed call
+//	relaytoken.go  a token request → the caller's own key
 //	answer.go      an answer → what Lambda returns
 //	problem.go     failures → problem documents, one table
 //	warmup.go      the scheduled ping
-//	log.go         the one log line, and metrics
+//	caller.go      who is calling
+//	log.go         the one log line
+//	metrics.go     counts for CloudWatch
 package handler
 
 import (
@@ -125,9 +128,6 @@ func (h *Handler) serve(ctx context.Context, inv *invocation) error {
 	if inv.event.size > maxPayload {
 		return &fault.Error{Code: fault.PayloadTooLarge, Detail: "The request is larger than the 6 MB that Lambda takes."}
 	}
-	if req.err != nil {
-		return req.err
-	}
 	target, err := cleanPath(req.path)
 	if err != nil {
 		return err
@@ -139,7 +139,13 @@ func (h *Handler) serve(ctx context.Context, inv *invocation) error {
 	case routeHealth:
 		inv.answer = healthy()
 		return nil
+	case routeToken:
+		inv.answer = relayToken(req)
+		return nil
 	default:
+		if req.err != nil {
+			return req.err
+		}
 		return h.relay(ctx, inv, target)
 	}
 }

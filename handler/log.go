@@ -2,18 +2,11 @@ package handler
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
-	"io"
 	"log/slog"
-	"runtime"
 	"slices"
 	"time"
 
-	"github.com/aws/aws-lambda-go/lambdacontext"
-
 	"omr-relay/internal/fault"
-	"omr-relay/internal/trace"
 )
 
 // logInvocation writes the invocation's one line. It names the route and not
@@ -36,6 +29,12 @@ func (h *Handler) logInvocation(ctx context.Context, inv *invocation) {
 		if inv.token.UpstreamStatus != 0 {
 			add(slog.Int("upstream_status", inv.token.UpstreamStatus))
 		}
+		if req.caller.keyID != "" {
+			add(slog.String("api_key_id", req.caller.keyID))
+		}
+		if req.caller.identity != "" {
+			add(slog.String("caller", req.caller.identity))
+		}
 		add(slog.Int("bytes_in", len(req.body)))
 		add(slog.Int("bytes_out", len(inv.answer.body)))
 	} else {
@@ -50,6 +49,7 @@ func (h *Handler) logInvocation(ctx context.Context, inv *invocation) {
 		add(millis("token_ms", inv.token.TokenTime))
 		add(millis("upstream_ms", max(inv.call-inv.token.TokenTime, 0)))
 		h.countToken(inv.token)
+		h.countCalls(inv)
 	}
 	add(millis("duration_ms", time.Since(inv.began)))
 	if inv.err != nil {
@@ -75,7 +75,7 @@ func millis(name string, d time.Duration) slog.Attr {
 
 // recovered answers an invocation that panicked.
 func (h *Handler) recovered(inv *invocation, cause any) ([]byte, error) {
-	inv.err = panicked(cause)
+	inv.err = fault.Panicked(cause)
 	switch {
 	case inv.event == nil:
 		return nil, inv.err
@@ -84,65 +84,4 @@ func (h *Handler) recovered(inv *invocation, cause any) ([]byte, error) {
 	}
 	inv.answer = problem(inv.err, inv.id)
 	return inv.answer.encode(inv.event.kind), nil
-}
-
-// panicked makes a fault of a recovered panic. The panic's value is not in it,
-// for it may hold anything; where it happened is.
-func panicked(cause any) error {
-	return &fault.Error{Code: fault.Internal, Reason: fmt.Sprintf("panic (%T) at %s", cause, panicSite())}
-}
-
-// panicSite names the function that panicked, and the line.
-func panicSite() string {
-	pcs := make([]uintptr, 32)
-	frames := runtime.CallersFrames(pcs[:runtime.Callers(0, pcs)])
-	for inPanic := false; ; {
-		frame, more := frames.Next()
-		switch {
-		case frame.Function == "runtime.gopanic":
-			inPanic = true
-		case inPanic && len(frame.Function) > 8 && frame.Function[:8] != "runtime.":
-			return fmt.Sprintf("%s:%d", frame.Function, frame.Line)
-		}
-		if !more {
-			return "unknown"
-		}
-	}
-}
-
-// metrics writes counts in CloudWatch's embedded metric format:
-// https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
-type metrics struct{ w io.Writer }
-
-func (m metrics) count(name string, n int) {
-	if m.w == nil {
-		return
-	}
-	type metric struct{ Name, Unit string }
-	type directive struct {
-		Namespace  string
-		Dimensions [][]string
-		Metrics    []metric
-	}
-	line, _ := json.Marshal(map[string]any{
-		"_aws": map[string]any{
-			"Timestamp":         time.Now().UnixMilli(),
-			"CloudWatchMetrics": []directive{{"omr-relay", [][]string{{"FunctionName"}}, []metric{{name, "Count"}}}},
-		},
-		"FunctionName": lambdacontext.FunctionName,
-		name:           n,
-	})
-	_, _ = m.w.Write(append(line, '\n'))
-}
-
-// countToken counts the tokens that invocations fetched, by why.
-func (h *Handler) countToken(r *trace.Record) {
-	switch {
-	case r.Token == trace.Mint && r.UpstreamCalls > 0:
-		h.metrics.count("TokenMints", 1)
-	case r.Token == trace.SoftRefresh:
-		h.metrics.count("TokenSoftRefreshes", 1)
-	case r.Token == trace.Repair && r.UpstreamCalls > 1:
-		h.metrics.count("TokenRepairs", 1)
-	}
 }

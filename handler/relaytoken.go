@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"omr-relay/internal/bearer"
 )
 
 // maxForm is far more than a token request has.
@@ -63,7 +65,7 @@ func apiKey(req *request) (string, *oauthError) {
 		return "", &oauthError{"invalid_request", "client_id is missing; it is the caller's label."}
 	case fields["client_secret"] == "":
 		return "", &oauthError{"invalid_request", "client_secret is missing; it is the caller's API key."}
-	case !bearerText(fields["client_secret"]):
+	case !bearer.Valid(fields["client_secret"]):
 		return "", &oauthError{"invalid_client", "client_secret is not an API key."}
 	}
 	return fields["client_secret"], nil
@@ -122,13 +124,4 @@ func multipartFields(body []byte, boundary string) (map[string]string, bool) {
 		}
 		fields[part.FormName()] = string(value)
 	}
-}
-
-// bearerText reports whether s is a b64token (RFC 6750 §2.1), as a Bearer
-// token has to be.
-func bearerText(s string) bool {
-	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
-		alnum := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
-		return !alnum && !strings.ContainsRune("-._~+/=", r)
-	})
 }

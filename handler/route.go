@@ -14,6 +14,7 @@ const (
 	routeNone   route = ""
 	routeRelay  route = "/v{major}.{minor}/omr/"
 	routeHealth route = "/healthz"
+	routeToken  route = "/connect/token"
 )
 
 // relayed are the methods that a relayed call may have. TRACE is not among
@@ -29,10 +30,12 @@ func findRoute(method string, t target) (route, error) {
 	switch s := t.segments; {
 	case len(s) == 1 && s[0] == "healthz":
 		found, methods = routeHealth, []string{"GET"}
+	case len(s) == 2 && (s[0] == "connect" || s[0] == "oauth2") && s[1] == "token":
+		found, methods = routeToken, []string{"POST"}
 	case len(s) >= 3 && versionSegment.MatchString(s[0]) && s[1] == "omr":
 		found, methods = routeRelay, relayed
 	default:
-		return routeNone, &fault.Error{Code: fault.RouteNotFound, Detail: "The relay serves /v{major}.{minor}/omr/… and /healthz."}
+		return routeNone, &fault.Error{Code: fault.RouteNotFound, Detail: "The relay serves /v{major}.{minor}/omr/…, /connect/token and /healthz."}
 	}
 	if !slices.Contains(methods, method) {
 		return found, &fault.Error{Code: fault.MethodNotAllowed, Detail: "The route does not have this method.", Allow: methods}

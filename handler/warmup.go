@@ -23,7 +23,7 @@ func (h *Handler) warmUp(ctx context.Context, inv *invocation) []byte {
 	wg.Go(func() {
 		defer func() {
 			if cause := recover(); cause != nil {
-				connected = panicked(cause) // Invoke's own recover does not see this goroutine
+				connected = fault.Panicked(cause) // Invoke's own recover does not see this goroutine
 			}
 		}()
 		connected = h.connect(ctx)

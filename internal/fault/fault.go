@@ -51,8 +51,11 @@ type Error struct {
 // Error implements error with text that is safe to log.
 func (e *Error) Error() string {
 	parts := []string{string(e.Code)}
-	if e.Reason != "" {
+	switch {
+	case e.Reason != "":
 		parts = append(parts, e.Reason)
+	case e.Err == nil && e.Detail != "":
+		parts = append(parts, e.Detail)
 	}
 	if e.Err != nil {
 		parts = append(parts, Describe(e.Err))

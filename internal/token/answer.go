@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"omr-relay/internal/bearer"
 	"omr-relay/internal/opaque"
 )
 
@@ -44,7 +45,7 @@ func parseGrant(body []byte, sent time.Time) (grant, error) {
 	if err := json.Unmarshal(body, &fields); err != nil {
 		return grant{}, errBroken("an answer that is not the JSON of RFC 6749 §5.1")
 	}
-	if !bearerText(fields.AccessToken) {
+	if !bearer.Valid(fields.AccessToken) {
 		return grant{}, errBroken("an answer without a usable access_token")
 	}
 	if fields.TokenType != "" && !strings.EqualFold(fields.TokenType, "Bearer") {
@@ -101,13 +102,4 @@ func jwtLifetime(jwt string, sent time.Time) (time.Duration, bool) {
 		return 0, false
 	}
 	return time.Duration(max(left, -1) * float64(time.Second)), true
-}
-
-// bearerText reports whether s is a b64token (RFC 6750 §2.1): anything else
-// could not stand in the Authorization header.
-func bearerText(s string) bool {
-	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
-		alnum := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
-		return !alnum && !strings.ContainsRune("-._~+/=", r)
-	})
 }

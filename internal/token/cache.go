@@ -119,8 +119,12 @@ func (c *Cache) beginLocked() *flight {
 
 // lead runs the mint that f stands for, within ctx.
 func (c *Cache) lead(ctx context.Context, f *flight) {
-	f.err = &fault.Error{Code: fault.Internal, Reason: "the mint did not return"} // stays if it panics
 	defer func() {
+		// A refresh runs in a goroutine of its own, where nobody else could
+		// recover; and nobody who waits may hang.
+		if cause := recover(); cause != nil {
+			f.token, f.err = nil, fault.Panicked(cause)
+		}
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.flight = nil
@@ -203,7 +207,12 @@ func (c *Cache) refresh(ctx context.Context, token *Token) (join func()) {
 	}
 	f := c.beginLocked()
 	ctx, cancel := context.WithCancel(ctx)
-	go c.lead(ctx, f)
+	go func() {
+		// A panic out here would end the process, and print what it holds.
+		// lead has made a failed refresh of it already.
+		defer func() { _ = recover() }()
+		c.lead(ctx, f)
+	}()
 	return func() {
 		defer cancel()
 		timer := time.NewTimer(maxJoin)
