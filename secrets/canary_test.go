@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -34,10 +33,10 @@ func noCanary(t *testing.T, v any) {
 		slog.New(h).Info("it", "direct", v, "wrapped", struct{ V any }{v})
 	}
 	if err := json.NewEncoder(&out).Encode(map[string]any{"v": v}); err != nil {
-		_, _ = io.WriteString(&out, err.Error())
+		out.WriteString(err.Error())
 	}
 	if err, ok := v.(error); ok {
-		_, _ = io.WriteString(&out, fault.Describe(err))
+		out.WriteString(fault.Describe(err))
 	}
 	// Base64 has three shapes of a text, by where it begins.
 	shapes := []string{canary, hex.EncodeToString([]byte(canary)), strings.ToUpper(hex.EncodeToString([]byte(canary)))}

@@ -12,7 +12,7 @@ import (
 // errUnauthorized has the one text for which API Gateway answers 401. Any other
 // failure is a 500, so that nothing opens by mistake:
 // https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-lambda-authorizer-output.html
-var errUnauthorized = errors.New("Unauthorized") //nolint:revive,staticcheck // API Gateway compares it
+var errUnauthorized = errors.New("Unauthorized") //nolint:staticcheck // API Gateway compares it
 
 // authorizer implements lambda.Handler. It is safe for concurrent use.
 type authorizer struct{}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 )
 
 // InProcess returns a transport that hands every request to h on the caller's
@@ -23,7 +24,12 @@ func (t inProcess) RoundTrip(req *http.Request) (*http.Response, error) {
 		r.Body = http.NoBody
 	}
 	r.RequestURI = req.URL.RequestURI()
-	r.URL.Scheme, r.URL.Host = "", ""
+	// As a server sees it: the target is parsed anew, whatever made it.
+	target, err := url.ParseRequestURI(r.RequestURI)
+	if err != nil {
+		return nil, fmt.Errorf("in-process request target: %w", err)
+	}
+	r.URL = target
 	r.RemoteAddr = "127.0.0.1:1"
 	r.Proto, r.ProtoMajor, r.ProtoMinor = "HTTP/1.1", 1, 1
 	if r.Host == "" {

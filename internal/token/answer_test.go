@@ -17,7 +17,7 @@ import (
 )
 
 // grantJSON is an answer of the token endpoint; extra are more members.
-func grantJSON(accessToken string, extra string) string {
+func grantJSON(accessToken, extra string) string {
 	quoted, _ := json.Marshal(accessToken)
 	return fmt.Sprintf(`{"access_token":%s,"token_type":"Bearer"%s}`, quoted, extra)
 }

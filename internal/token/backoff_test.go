@@ -22,7 +22,7 @@ func spacing(t *testing.T, r *rig, waits []time.Duration) {
 		time.Sleep(wait - 1)
 		want(t, "outcome during the back-off", r.mustCall(t).Token, trace.Hit)
 		want(t, "token requests during the back-off", r.Token.Count(), before)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		want(t, "outcome after the back-off", r.mustCall(t).Token, trace.SoftRefresh)
 		want(t, "token requests after the back-off", r.Token.Count(), before+1)
 	}
@@ -69,7 +69,7 @@ func TestRefreshHonoursRetryAfter(t *testing.T) {
 		time.Sleep(20*time.Second - 1)
 		r.mustCall(t)
 		want(t, "token requests", r.Token.Count(), 2)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		r.mustCall(t)
 		want(t, "token requests", r.Token.Count(), 3)
 		want(t, "mints", r.Token.Mints(), 2)

@@ -32,15 +32,15 @@ func printed(t *testing.T, v any) string {
 		slog.New(h).Info("it", "direct", v, "wrapped", struct{ V any }{v})
 	}
 	if err := json.NewEncoder(&out).Encode(map[string]any{"v": v}); err != nil {
-		_, _ = io.WriteString(&out, err.Error())
+		out.WriteString(err.Error())
 	}
 	for err, _ := v.(error); err != nil; err = errors.Unwrap(err) {
-		_, _ = io.WriteString(&out, fault.Describe(err))
+		out.WriteString(fault.Describe(err))
 		_, ours := err.(fault.Safe)
 		if _, coded := err.(*fault.Error); !ours && !coded {
 			break // the texts of others' errors are for nobody to print
 		}
-		_, _ = io.WriteString(&out, err.Error())
+		out.WriteString(err.Error())
 	}
 	return out.String()
 }

@@ -55,7 +55,7 @@ func TestUpstreamErrorComesBackAsItIs(t *testing.T) {
 					return nil, io.ErrUnexpectedEOF
 				})
 				_, _, err := r.call(t)
-				want(t, "error", err, error(io.ErrUnexpectedEOF))
+				want(t, "error", err, io.ErrUnexpectedEOF)
 				want(t, "a replay", calls == 2, rejectFirst)
 			})
 		})
