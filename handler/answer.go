@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -32,14 +33,14 @@ func healthy() *answer {
 
 // encode writes the answer as the event's kind wants it, or a problem in its
 // place if Lambda would not carry it.
-func (h *Handler) encode(inv *invocation) []byte {
-	out := inv.answer.encode(inv.event.kind)
-	if len(out) <= maxPayload {
+func (h *Handler) encode(inv *invocation, dst []byte) []byte {
+	out := inv.answer.encode(dst, inv.event.kind)
+	if len(out)-len(dst) <= maxPayload {
 		return out
 	}
 	inv.err = errTooLarge()
 	inv.answer = problem(inv.err, inv.id)
-	return inv.answer.encode(inv.event.kind)
+	return inv.answer.encode(dst, inv.event.kind)
 }
 
 func errTooLarge() error {
@@ -47,17 +48,16 @@ func errTooLarge() error {
 		Detail: "The upstream's answer is larger than the 6 MB that Lambda returns. The call was made."}
 }
 
-// encode writes every field that API Gateway and function URLs know, so that
+// encode appends every field that API Gateway and function URLs know, so that
 // nothing is left for them to guess. A body that is UTF-8 goes as text: a REST
 // API without binary media types hands base64 on as it is.
-func (a *answer) encode(k kind) []byte {
+func (a *answer) encode(dst []byte, k kind) []byte {
 	text := utf8.Valid(a.body)
 	size := len(a.body) + len(a.body)/16
 	if !text {
 		size = base64.StdEncoding.EncodedLen(len(a.body))
 	}
-	out := make([]byte, 0, size+1024)
-	out = append(out, `{"statusCode":`...)
+	out := append(slices.Grow(dst, size+1024), `{"statusCode":`...)
 	out = strconv.AppendInt(out, int64(a.status), 10)
 	out = a.appendHeaders(out, k)
 	out = append(out, `,"isBase64Encoded":`...)

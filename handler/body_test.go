@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/base64"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -175,15 +174,10 @@ func TestNothingKeepsThePayload(t *testing.T) {
 				t.Fatal(err)
 			}
 			snapshot := func() string {
-				again, err := kept.GetBody()
-				if err != nil {
-					t.Fatal(err)
+				if _, err := kept.GetBody(); err == nil {
+					t.Error("the body can still be had: its memory may be another call's by now")
 				}
-				sent, err := io.ReadAll(again)
-				if err != nil {
-					t.Fatal(err)
-				}
-				return fmt.Sprint(kept.Method, kept.URL.RequestURI(), kept.Header, string(sent), string(out), f.out.String())
+				return fmt.Sprint(kept.Method, kept.URL.RequestURI(), kept.Header, string(out), f.out.String())
 			}
 			before := snapshot()
 			for i := range payload {

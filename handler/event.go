@@ -41,7 +41,7 @@ type request struct {
 	path   string // as the event carries it, stage and base path taken off
 	query  string // fit for a request line
 	header http.Header
-	body   []byte
+	body   *scratch
 	caller caller
 	err    error // the caller's fault found while decoding
 }

@@ -122,33 +122,48 @@ func encodeQuery(s string) string {
 	return strings.ReplaceAll(url.QueryEscape(s), "+", "%20")
 }
 
-// decodeBody copies the body out of the event, once. A body that claims to be
-// base64 and is not is the caller's fault.
-func decodeBody(m members) (body []byte, callerFault, err error) {
+// decodeBody copies the body out of the event, once, into a buffer that is the
+// caller's to release. A body that claims to be base64 and is not is the fault
+// of whoever sent it.
+func decodeBody(m members) (body *scratch, callerFault, err error) {
 	if !m.has("body") {
-		return nil, nil, nil
+		return newScratch(0), nil, nil
 	}
 	raw := m["body"]
-	if string(m["isBase64Encoded"]) != "true" {
-		if body, err = jsonscan.Unquote(raw); err != nil {
-			return nil, nil, errors.New(`its member "body" is not a string`)
-		}
-		return body, nil, nil
-	}
-	text, ok := jsonscan.Inner(raw)
+	encoded, ok := jsonscan.Inner(raw)
 	if !ok {
 		return nil, nil, errors.New(`its member "body" is not a string`)
 	}
-	body = make([]byte, base64.StdEncoding.DecodedLen(len(text)))
-	n, err := base64.StdEncoding.Decode(body, text)
+	body = newScratch(len(encoded))
+	if string(m["isBase64Encoded"]) == "true" {
+		if err := body.decodeBase64(encoded, raw); err != nil {
+			return body, &fault.Error{Code: fault.BadRequest, Detail: "The event says that its body is base64, and it is not."}, nil
+		}
+		return body, nil, nil
+	}
+	text, err := jsonscan.AppendUnquoted(body.bytes, raw)
 	if err != nil {
-		// Some encoders escape the slash; then the string has to be read first.
+		body.release()
+		return nil, nil, errors.New(`its member "body" is not a string`)
+	}
+	body.bytes = text
+	return body, nil, nil
+}
+
+// decodeBase64 decodes what stands in the raw string, which usually needs no
+// reading as a string: base64 has nothing to escape.
+func (s *scratch) decodeBase64(encoded, raw []byte) error {
+	space := s.bytes[:cap(s.bytes)]
+	n, err := base64.StdEncoding.Decode(space, encoded)
+	if err != nil {
+		// Some encoders escape the slash.
+		var text []byte
 		if text, err = jsonscan.Unquote(raw); err == nil {
-			n, err = base64.StdEncoding.Decode(body, text)
+			n, err = base64.StdEncoding.Decode(space, text)
 		}
 	}
-	if err != nil {
-		return nil, &fault.Error{Code: fault.BadRequest, Detail: "The event says that its body is base64, and it is not."}, nil
+	if err == nil {
+		s.bytes = space[:n]
 	}
-	return body[:n], nil, nil
+	return err
 }

@@ -56,6 +56,7 @@ func fixtureOf(cfg handler.Config) *fixture {
 	relay := cfg.Relay
 	cfg.Relay = roundTrip(func(r *http.Request) (*http.Response, error) {
 		body, err := io.ReadAll(r.Body)
+		_ = r.Body.Close() // as a RoundTripper must
 		if err != nil {
 			return nil, err
 		}

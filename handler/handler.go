@@ -15,6 +15,7 @@
 //	problem.go     failures → problem documents, one table
 //	warmup.go      the scheduled ping
 //	caller.go      who is calling
+//	scratch.go     buffers kept from one invocation to the next
 //	log.go         the one log line
 //	metrics.go     counts for CloudWatch
 package handler
@@ -90,36 +91,54 @@ type invocation struct {
 	route  route
 	answer *answer
 	err    error         // why the relay itself answered, or failed
+	reply  *scratch      // what the answer's body lies in, if it is the upstream's
 	call   time.Duration // spent on the upstream, waiting for a token included
 	token  *trace.Record
 }
 
-// Invoke serves one event: an HTTP event with an answer for its caller, a
+// release lets go of the buffers. Readers that are not closed yet keep theirs.
+func (inv *invocation) release() {
+	if inv.event != nil && inv.event.request != nil && inv.event.request.body != nil {
+		inv.event.request.body.release()
+	}
+	if inv.reply != nil {
+		inv.reply.release()
+	}
+}
+
+// Invoke implements lambda.Handler by Append.
+func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
+	return h.Append(ctx, payload, nil)
+}
+
+// Append serves one event: an HTTP event with an answer for its caller, a
 // warm-up with a report. Anything else is an error that names what came, and
-// no call is made for it. Invoke returns before ctx's deadline, less a reserve
-// to carry the answer out.
-func (h *Handler) Invoke(ctx context.Context, payload []byte) (out []byte, err error) {
+// no call is made for it. The answer is appended to dst. Append returns before
+// ctx's deadline, less a reserve to carry the answer out, and neither changes
+// payload nor keeps it.
+func (h *Handler) Append(ctx context.Context, payload, dst []byte) (out []byte, err error) {
 	inv := &invocation{id: requestID(ctx), began: time.Now()}
 	ctx, cancel := withinBudget(ctx)
 	defer cancel()
 	ctx, inv.token = trace.With(ctx)
 	defer func() {
 		if cause := recover(); cause != nil {
-			out, err = h.recovered(inv, cause)
+			out, err = h.recovered(inv, cause, dst)
 		}
 		h.logInvocation(ctx, inv)
+		inv.release()
 	}()
 	if inv.event, inv.err = decode(payload); inv.err != nil {
 		return nil, inv.err
 	}
 	if inv.event.warmup() {
-		return h.warmUp(ctx, inv), nil
+		return append(dst, h.warmUp(ctx, inv)...), nil
 	}
 	if err := h.serve(ctx, inv); err != nil {
 		inv.err = err
 		inv.answer = problem(err, inv.id)
 	}
-	return h.encode(inv), nil
+	return h.encode(inv, dst), nil
 }
 
 // serve answers an HTTP event, or returns why the relay will not.

@@ -35,7 +35,7 @@ func (h *Handler) logInvocation(ctx context.Context, inv *invocation) {
 		if req.caller.identity != "" {
 			add(slog.String("caller", req.caller.identity))
 		}
-		add(slog.Int("bytes_in", len(req.body)))
+		add(slog.Int("bytes_in", len(req.body.bytes)))
 		add(slog.Int("bytes_out", len(inv.answer.body)))
 	} else {
 		add(slog.Bool("warm", inv.err == nil))
@@ -74,14 +74,14 @@ func millis(name string, d time.Duration) slog.Attr {
 }
 
 // recovered answers an invocation that panicked.
-func (h *Handler) recovered(inv *invocation, cause any) ([]byte, error) {
+func (h *Handler) recovered(inv *invocation, cause any, dst []byte) ([]byte, error) {
 	inv.err = fault.Panicked(cause)
 	switch {
 	case inv.event == nil:
 		return nil, inv.err
 	case inv.event.warmup():
-		return h.reportWarmUp(0, inv.err), nil
+		return append(dst, h.reportWarmUp(0, inv.err)...), nil
 	}
 	inv.answer = problem(inv.err, inv.id)
-	return inv.answer.encode(inv.event.kind), nil
+	return inv.answer.encode(dst, inv.event.kind), nil
 }

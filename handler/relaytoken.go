@@ -73,15 +73,15 @@ func apiKey(req *request) (string, *oauthError) {
 
 // tokenFields reads the form, in any of the ways that the SDKs write it.
 func tokenFields(req *request) (map[string]string, bool) {
-	if req.err != nil || len(req.body) > maxForm {
+	if req.err != nil || len(req.body.bytes) > maxForm {
 		return nil, false
 	}
 	kind, params, err := mime.ParseMediaType(req.header.Get("Content-Type"))
 	switch {
 	case req.header.Get("Content-Type") == "", err == nil && kind == "application/x-www-form-urlencoded":
-		return urlencodedFields(string(req.body))
+		return urlencodedFields(string(req.body.bytes))
 	case err == nil && kind == "multipart/form-data":
-		return multipartFields(req.body, params["boundary"])
+		return multipartFields(req.body.bytes, params["boundary"])
 	default:
 		return nil, false
 	}

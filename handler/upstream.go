@@ -1,7 +1,6 @@
 package handler
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -25,7 +24,7 @@ func (h *Handler) relay(ctx context.Context, inv *invocation, t target) error {
 		inv.call = time.Since(began)
 		return upstreamFault(ctx, err, inv.token.Sent)
 	}
-	body, err := readBody(req.Method, resp)
+	err = inv.readReply(req.Method, resp)
 	inv.call = time.Since(began)
 	// Close may wait for a token refresh: that is neither the upstream's time
 	// nor its failure.
@@ -33,7 +32,7 @@ func (h *Handler) relay(ctx context.Context, inv *invocation, t target) error {
 	if err != nil {
 		return upstreamFault(ctx, err, inv.token.Sent)
 	}
-	inv.answer = &answer{status: resp.StatusCode, header: responseHeaders(resp.Header), body: body}
+	inv.answer = &answer{status: resp.StatusCode, header: responseHeaders(resp.Header), body: inv.reply.bytes}
 	return nil
 }
 
@@ -44,11 +43,19 @@ func (h *Handler) upstreamRequest(ctx context.Context, in *request, t target) (*
 	if err != nil {
 		return nil, err
 	}
-	// A bytes.Reader gives the request a length and a GetBody: the transport
-	// can send the body again where nothing of it has left yet, and after a 401.
-	req, err := http.NewRequestWithContext(ctx, in.method, h.cfg.BaseURL.String(), bytes.NewReader(in.body))
+	req, err := http.NewRequestWithContext(ctx, in.method, h.cfg.BaseURL.String(), http.NoBody)
 	if err != nil {
 		return nil, err // the base URL's fault: the method is on the allow-list
+	}
+	// With GetBody the transport can send the body again where nothing of it
+	// has left yet, and after a 401.
+	req.GetBody = func() (io.ReadCloser, error) { return http.NoBody, nil }
+	if size := len(in.body.bytes); size > 0 {
+		req.ContentLength = int64(size)
+		req.GetBody = in.body.reader
+		if req.Body, err = req.GetBody(); err != nil {
+			return nil, err
+		}
 	}
 	// Opaque goes on the request line byte for byte; Path would be encoded anew.
 	req.URL.Opaque = strings.TrimSuffix(h.cfg.BaseURL.EscapedPath(), "/") + t.line
@@ -63,23 +70,25 @@ func (h *Handler) upstreamRequest(ctx context.Context, in *request, t target) (*
 	return req, nil
 }
 
-// readBody reads the whole body of the answer to a request of that method,
+// readReply reads the whole body of the answer to a request of that method,
 // refusing one that could not be returned.
-func readBody(method string, resp *http.Response) ([]byte, error) {
-	if resp.ContentLength > maxPayload && method != http.MethodHead {
-		return nil, errTooLarge()
+func (inv *invocation) readReply(method string, resp *http.Response) error {
+	size := resp.ContentLength
+	if method == http.MethodHead {
+		size = 0
 	}
-	var buf bytes.Buffer
-	if resp.ContentLength > 0 && method != http.MethodHead {
-		buf.Grow(int(resp.ContentLength) + bytes.MinRead)
+	if size > maxPayload {
+		return errTooLarge()
 	}
-	if _, err := buf.ReadFrom(io.LimitReader(resp.Body, maxPayload+1)); err != nil {
-		return nil, err
+	// One byte more tells the end without another buffer.
+	inv.reply = newScratch(int(max(size, 0)) + 1)
+	if err := inv.reply.readFrom(resp.Body, maxPayload+1); err != nil {
+		return err
 	}
-	if buf.Len() > maxPayload {
-		return nil, errTooLarge()
+	if len(inv.reply.bytes) > maxPayload {
+		return errTooLarge()
 	}
-	return buf.Bytes(), nil
+	return nil
 }
 
 // upstreamFault says what a failed call means, and whether the caller can make

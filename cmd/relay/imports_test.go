@@ -86,7 +86,7 @@ func TestWhoMayImport(t *testing.T) {
 		"internal/sandbox": {"cmd/local"},
 		"internal/wire":    {"cmd/relay", "cmd/local"},
 		"internal/token":   {"internal/wire"},
-		"handler":          {"internal/wire", "cmd/local"},
+		"handler":          {"internal/wire", "cmd/local", "cmd/relay"},
 		"secrets":          {"internal/wire", "internal/token"},
 	} {
 		for importer, list := range graph {

@@ -10,14 +10,20 @@ import (
 	"os"
 	"time"
 
-	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-lambda-go/lambdacontext"
 
+	"omr-relay/handler"
+	"omr-relay/internal/bootstrap"
 	"omr-relay/internal/wire"
 )
 
 func main() {
 	log.SetOutput(wire.StandardLog(os.Stderr))
-	if err := run(context.Background(), os.Getenv, os.Stdout, lambda.Start); err != nil {
+	ctx := context.Background()
+	err := run(ctx, os.Getenv, os.Stdout, func(h *handler.Handler) error {
+		return bootstrap.Serve(ctx, os.Getenv("AWS_LAMBDA_RUNTIME_API"), lambdacontext.MaxConcurrency(), h)
+	})
+	if err != nil {
 		os.Exit(1)
 	}
 }
@@ -25,9 +31,10 @@ func main() {
 // prefetchBudget is well under Lambda's 10 s for init, which is billed.
 const prefetchBudget = 2500 * time.Millisecond
 
-// run builds the relay from the environment and hands it to start, which in
-// Lambda does not return. An error is bad configuration, logged in one line.
-func run(ctx context.Context, getenv func(string) string, stdout io.Writer, start func(any)) error {
+// run builds the relay from the environment and has it served, which in Lambda
+// does not end. An error is logged in one line: bad configuration before the
+// first invocation, or a Runtime API that cannot be talked to.
+func run(ctx context.Context, getenv func(string) string, stdout io.Writer, serve func(*handler.Handler) error) error {
 	cfg, err := wire.ConfigFromEnv(getenv)
 	awsConfig, awsErr := wire.LoadAWS(ctx)
 	if err = errors.Join(err, awsErr); err != nil {
@@ -36,7 +43,10 @@ func run(ctx context.Context, getenv func(string) string, stdout io.Writer, star
 	}
 	relay := wire.New(cfg, wire.Options{AWS: awsConfig, Log: stdout, Metrics: true})
 	prefetch(ctx, relay)
-	start(relay.Handler)
+	if err := serve(relay.Handler); err != nil {
+		relay.Log.LogAttrs(ctx, slog.LevelError, "serving ended", slog.String("error", err.Error()))
+		return err
+	}
 	return nil
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/aws"
 
+	"omr-relay/handler"
 	"omr-relay/internal/sandbox"
 	"omr-relay/internal/wire"
 )
@@ -80,7 +82,7 @@ func TestBadConfigurationIsOneLineAndNoStart(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Setenv("AWS_RETRY_MODE", tt.retry)
 			var log bytes.Buffer
-			err := run(t.Context(), env(tt.vars), &log, func(any) { t.Error("started") })
+			err := run(t.Context(), env(tt.vars), &log, func(*handler.Handler) error { t.Error("started"); return nil })
 			if err == nil {
 				t.Fatal("no error")
 			}
@@ -111,15 +113,16 @@ func TestPrefetchesAndStarts(t *testing.T) {
 	started := 0
 	err := run(t.Context(), env(map[string]string{
 		"OMR_SECRET_ID": sandbox.DefaultSecretID, "OMR_BASE_URL": sb.URL(),
-	}), &log, func(h any) {
+	}), &log, func(h *handler.Handler) error {
 		started++
 		if sb.Token.Mints() != 1 || log.Len() != 0 {
 			t.Errorf("%d mints before the start; logged %q", sb.Token.Mints(), &log)
 		}
-		out, err := h.(lambda.Handler).Invoke(t.Context(), []byte(`{"warmup":true}`))
+		out, err := lambda.Handler(h).Invoke(t.Context(), []byte(`{"warmup":true}`))
 		if err != nil || !strings.Contains(string(out), `"warm":true`) {
 			t.Errorf("%s, %v", out, err)
 		}
+		return nil
 	})
 	if err != nil || started != 1 {
 		t.Fatalf("%v; started %d times", err, started)
@@ -161,7 +164,7 @@ func TestFailingPrefetchIsNotFatal(t *testing.T) {
 			started := false
 			err := run(t.Context(), env(map[string]string{
 				"OMR_SECRET_ID": sandbox.DefaultSecretID, "OMR_BASE_URL": sb.URL(),
-			}), &log, func(any) { started = true })
+			}), &log, func(*handler.Handler) error { started = true; return nil })
 			if err != nil || !started {
 				t.Fatalf("%v; started: %v", err, started)
 			}
@@ -200,4 +203,17 @@ func TestPrefetchKeepsToItsBudget(t *testing.T) {
 			t.Errorf("logged\n%s", &log)
 		}
 	})
+}
+
+// A Runtime API that cannot be talked to ends the function, with a line.
+func TestServingEnds(t *testing.T) {
+	sb := startSandbox(t)
+	var log bytes.Buffer
+	ended := errors.New("gone")
+	err := run(t.Context(), env(map[string]string{
+		"OMR_SECRET_ID": sandbox.DefaultSecretID, "OMR_BASE_URL": sb.URL(),
+	}), &log, func(*handler.Handler) error { return ended })
+	if lines := logLines(t, &log); !errors.Is(err, ended) || len(lines) != 1 || lines[0]["level"] != "ERROR" || lines[0]["error"] != "gone" {
+		t.Errorf("%v, logged\n%s", err, &log)
+	}
 }

@@ -8,7 +8,9 @@ package jsonscan
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
+	"math/bits"
 	"strconv"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -148,14 +150,18 @@ func literal(b byte) bool {
 	return b >= '0' && b <= '9' || b >= 'a' && b <= 'z' || b == '-' || b == '+' || b == '.' || b == 'E'
 }
 
-// Unquote returns the text of a raw JSON string in bytes of its own. Halves of
-// surrogate pairs become U+FFFD, as in encoding/json.
+// Unquote returns the text of a raw JSON string in bytes of its own.
 func Unquote(raw []byte) ([]byte, error) {
+	return AppendUnquoted(make([]byte, 0, len(raw)), raw)
+}
+
+// AppendUnquoted appends the text of a raw JSON string, which is never longer
+// than raw. Halves of surrogate pairs become U+FFFD, as in encoding/json.
+func AppendUnquoted(out, raw []byte) ([]byte, error) {
 	inner, ok := Inner(raw)
 	if !ok {
 		return nil, ErrNotString
 	}
-	out := make([]byte, 0, len(inner))
 	for {
 		i := bytes.IndexByte(inner, '\\')
 		if i < 0 {
@@ -224,13 +230,10 @@ func AppendQuoted(dst, text []byte) []byte {
 	const hex = "0123456789abcdef"
 	dst = append(dst, '"')
 	start := 0
-	for i, b := range text {
-		if b >= 0x20 && b != '"' && b != '\\' {
-			continue
-		}
+	for i := nextEscape(text, 0); i < len(text); i = nextEscape(text, i+1) {
 		dst = append(dst, text[start:i]...)
 		start = i + 1
-		switch b {
+		switch b := text[i]; b {
 		case '"', '\\':
 			dst = append(dst, '\\', b)
 		case '\n':
@@ -245,4 +248,28 @@ func AppendQuoted(dst, text []byte) []byte {
 	}
 	dst = append(dst, text[start:]...)
 	return append(dst, '"')
+}
+
+// nextEscape returns the index, from i on, of the first byte that a JSON string
+// does not hold as it is, or the length of text. It looks at eight bytes at a
+// time: a word has a zero byte exactly where (w-ones)&^w has the byte's highest
+// bit set, up to and including the first such byte.
+func nextEscape(text []byte, i int) int {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	for ; i+8 <= len(text); i += 8 {
+		w := binary.LittleEndian.Uint64(text[i:])
+		quote, backslash := w^(ones*'"'), w^(ones*'\\')
+		found := (w - ones*0x20) &^ w
+		found |= (quote - ones) &^ quote
+		found |= (backslash - ones) &^ backslash
+		if found &= highs; found != 0 {
+			return i + bits.TrailingZeros64(found)/8
+		}
+	}
+	for ; i < len(text); i++ {
+		if b := text[i]; b < 0x20 || b == '"' || b == '\\' {
+			return i
+		}
+	}
+	return i
 }

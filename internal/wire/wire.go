@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"sync"
 	"time"
@@ -114,7 +113,7 @@ func NewLogger(w io.Writer, level slog.Level) *slog.Logger {
 func newTransport() *http.Transport {
 	return &http.Transport{
 		Proxy:               http.ProxyFromEnvironment,
-		DialContext:         (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
+		DialContext:         dial,
 		TLSHandshakeTimeout: 5 * time.Second,
 		ForceAttemptHTTP2:   true,
 		// One invocation at a time is the rule; the few more serve
@@ -127,6 +126,8 @@ func newTransport() *http.Transport {
 		// The answer's bytes go back as they come.
 		DisableCompression:     true,
 		MaxResponseHeaderBytes: 64 << 10,
+		// A form is megabytes: fewer, larger writes and TLS records.
+		WriteBufferSize: 64 << 10,
 	}
 }
 
