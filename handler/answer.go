@@ -34,13 +34,23 @@ func healthy() *answer {
 // encode writes the answer as the event's kind wants it, or a problem in its
 // place if Lambda would not carry it.
 func (h *Handler) encode(inv *invocation, dst []byte) []byte {
-	out := inv.answer.encode(dst, inv.event.kind)
-	if len(out)-len(dst) <= maxPayload {
-		return out
+	// Counted first: escaped, six megabytes can become thirty-six.
+	if inv.answer.encodedBody() <= maxPayload {
+		if out := inv.answer.encode(dst, inv.event.kind); len(out)-len(dst) <= maxPayload {
+			return out
+		}
 	}
 	inv.err = errTooLarge()
 	inv.answer = problem(inv.err, inv.id)
 	return inv.answer.encode(dst, inv.event.kind)
+}
+
+// encodedBody is the length of the body as encode writes it.
+func (a *answer) encodedBody() int {
+	if utf8.Valid(a.body) {
+		return jsonscan.QuotedLen(a.body)
+	}
+	return base64.StdEncoding.EncodedLen(len(a.body)) + len(`""`)
 }
 
 func errTooLarge() error {
@@ -53,11 +63,7 @@ func errTooLarge() error {
 // API without binary media types hands base64 on as it is.
 func (a *answer) encode(dst []byte, k kind) []byte {
 	text := utf8.Valid(a.body)
-	size := len(a.body) + len(a.body)/16
-	if !text {
-		size = base64.StdEncoding.EncodedLen(len(a.body))
-	}
-	out := append(slices.Grow(dst, size+1024), `{"statusCode":`...)
+	out := append(slices.Grow(dst, a.encodedBody()+1024), `{"statusCode":`...)
 	out = strconv.AppendInt(out, int64(a.status), 10)
 	out = a.appendHeaders(out, k)
 	out = append(out, `,"isBase64Encoded":`...)

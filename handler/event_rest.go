@@ -90,7 +90,7 @@ func restQuery(m members) (string, error) {
 	}
 	const multi, single = "multiValueQueryStringParameters", "queryStringParameters"
 	source := single
-	if m.has(multi) {
+	if m.has(multi) && string(m[multi]) != "{}" {
 		source = multi
 	}
 	if !m.has(source) {

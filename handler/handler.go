@@ -17,7 +17,6 @@
 //	caller.go      who is calling
 //	scratch.go     buffers kept from one invocation to the next
 //	log.go         the one log line
-//	metrics.go     counts for CloudWatch
 package handler
 
 import (
@@ -30,6 +29,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambdacontext"
 
+	"omr-relay/internal/emf"
 	"omr-relay/internal/fault"
 	"omr-relay/internal/trace"
 )
@@ -68,7 +68,7 @@ type Tokens interface {
 type Handler struct {
 	cfg     Config
 	log     *slog.Logger
-	metrics metrics
+	metrics emf.Counter
 }
 
 // New returns a Handler. It makes no call.
@@ -80,7 +80,7 @@ func New(cfg Config) *Handler {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &Handler{cfg: cfg, log: log, metrics: metrics{w: cfg.Metrics}}
+	return &Handler{cfg: cfg, log: log, metrics: emf.Counter{W: cfg.Metrics}}
 }
 
 // invocation is what is known of the one at hand; its log line is made of it.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"omr-relay/internal/emf"
 	"omr-relay/internal/fault"
 )
 
@@ -48,12 +49,14 @@ func (h *Handler) logInvocation(ctx context.Context, inv *invocation) {
 		add(slog.Int("upstream_calls", inv.token.UpstreamCalls))
 		add(millis("token_ms", inv.token.TokenTime))
 		add(millis("upstream_ms", max(inv.call-inv.token.TokenTime, 0)))
-		h.countToken(inv.token)
 		h.countCalls(inv)
 	}
 	add(millis("duration_ms", time.Since(inv.began)))
 	if inv.err != nil {
 		failure := fault.From(inv.err)
+		if failure.Code == fault.Internal && inv.event.request != nil {
+			level = slog.LevelError // a fault of ours, which whoever filters must see
+		}
 		add(slog.String("code", string(failure.Code)))
 		add(slog.String("error", failure.Error()))
 	}
@@ -84,4 +87,12 @@ func (h *Handler) recovered(inv *invocation, cause any, dst []byte) ([]byte, err
 	}
 	inv.answer = problem(inv.err, inv.id)
 	return inv.answer.encode(dst, inv.event.kind), nil
+}
+
+// countCalls counts the calls that went upstream, each of which may cost, by
+// the caller's key.
+func (h *Handler) countCalls(inv *invocation) {
+	if id := inv.event.request.caller.keyID; id != "" && inv.token.UpstreamCalls > 0 {
+		h.metrics.Count("UpstreamCalls", inv.token.UpstreamCalls, emf.Dimension{Name: "ApiKeyId", Value: id})
+	}
 }

@@ -25,6 +25,7 @@ var problems = map[fault.Code]struct {
 	fault.TokenUnavailable:       {http.StatusServiceUnavailable, "Token unavailable"},
 	fault.UpstreamUnreachable:    {http.StatusBadGateway, "Upstream unreachable"},
 	fault.UpstreamRejectedToken:  {http.StatusBadGateway, "Upstream rejected the token"},
+	fault.UpstreamEchoedToken:    {http.StatusBadGateway, "Upstream echoed the token"},
 	fault.UpstreamTimeout:        {http.StatusGatewayTimeout, "Upstream timeout"},
 	fault.ResponseTooLarge:       {http.StatusBadGateway, "Response too large"},
 	fault.Internal:               {http.StatusInternalServerError, "Internal error"},

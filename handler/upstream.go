@@ -32,6 +32,9 @@ func (h *Handler) relay(ctx context.Context, inv *invocation, t target) error {
 	if err != nil {
 		return upstreamFault(ctx, err, inv.token.Sent)
 	}
+	if inv.echoes(resp.Header) {
+		return &fault.Error{Code: fault.UpstreamEchoedToken, Detail: "The upstream's answer repeats the access token, and is withheld."}
+	}
 	inv.answer = &answer{status: resp.StatusCode, header: responseHeaders(resp.Header), body: inv.reply.bytes}
 	return nil
 }
@@ -89,6 +92,23 @@ func (inv *invocation) readReply(method string, resp *http.Response) error {
 		return errTooLarge()
 	}
 	return nil
+}
+
+// echoes reports whether the answer repeats the token that the call carried, as
+// a server's debugging page may.
+func (inv *invocation) echoes(header http.Header) bool {
+	token := inv.token.Carried
+	if token == nil {
+		return false
+	}
+	for _, values := range header {
+		for _, value := range values {
+			if token.In([]byte(value)) {
+				return true
+			}
+		}
+	}
+	return token.In(inv.reply.bytes)
 }
 
 // upstreamFault says what a failed call means, and whether the caller can make

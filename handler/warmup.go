@@ -14,6 +14,9 @@ import (
 // warmupMargin covers a ping that comes late: schedules keep to the minute.
 const warmupMargin = time.Minute
 
+// connectBudget is for the connection and one empty answer.
+const connectBudget = 5 * time.Second
+
 // warmUp makes sure that the token outlives the time to the next ping and that
 // a connection to the upstream is open. A failure is reported, not returned:
 // an error would have Lambda repeat the event.
@@ -50,7 +53,7 @@ func (h *Handler) reportWarmUp(left time.Duration, err error) []byte {
 		report.Code = fault.From(err).Code
 		failures = 1
 	}
-	h.metrics.count("WarmUpFailures", failures)
+	h.metrics.Count("WarmUpFailures", failures)
 	out, _ := json.Marshal(report)
 	return out
 }
@@ -58,6 +61,9 @@ func (h *Handler) reportWarmUp(left time.Duration, err error) []byte {
 // connect opens a connection by a request that costs nothing: it carries no
 // token and asks for nothing under /omr/. Any answer will do.
 func (h *Handler) connect(ctx context.Context) error {
+	// A warm-up that waits longer keeps the environment from real calls.
+	ctx, cancel := context.WithTimeout(ctx, connectBudget)
+	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodHead, h.cfg.BaseURL.JoinPath("/").String(), nil)
 	if err != nil {
 		return err

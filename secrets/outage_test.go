@@ -100,9 +100,9 @@ func TestOutageBudget(t *testing.T) {
 		served   bool
 	}{
 		{"no fallback", 7 * time.Second, false, 7 * time.Second, false},
-		{"fallback, no deadline", 0, true, 2 * time.Second, true},
-		{"fallback, late deadline", 29 * time.Second, true, 2 * time.Second, true},
-		{"fallback, near deadline", 3 * time.Second, true, time.Second, true},
+		{"fallback, no deadline", 0, true, 600 * time.Millisecond, true},
+		{"fallback, late deadline", 29 * time.Second, true, 600 * time.Millisecond, true},
+		{"fallback, near deadline", 1200 * time.Millisecond, true, 400 * time.Millisecond, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

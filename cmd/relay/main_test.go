@@ -115,7 +115,7 @@ func TestPrefetchesAndStarts(t *testing.T) {
 		"OMR_SECRET_ID": sandbox.DefaultSecretID, "OMR_BASE_URL": sb.URL(),
 	}), &log, func(h *handler.Handler) error {
 		started++
-		if sb.Token.Mints() != 1 || log.Len() != 0 {
+		if lines := logLines(t, &log); sb.Token.Mints() != 1 || len(lines) != 1 || lines[0]["TokenMints"] != 1.0 {
 			t.Errorf("%d mints before the start; logged %q", sb.Token.Mints(), &log)
 		}
 		out, err := lambda.Handler(h).Invoke(t.Context(), []byte(`{"warmup":true}`))
@@ -131,7 +131,7 @@ func TestPrefetchesAndStarts(t *testing.T) {
 		t.Errorf("%d mints, %d reads of the secret", sb.Token.Mints(), sb.Secrets.Reads())
 	}
 	lines := logLines(t, &log)
-	if len(lines) != 2 || lines[0]["_aws"] == nil || lines[1]["message"] != "invocation" {
+	if len(lines) != 3 || lines[1]["WarmUpFailures"] != 0.0 || lines[2]["message"] != "invocation" {
 		t.Errorf("want metrics and the invocation on standard output, got\n%s", &log)
 	}
 }
@@ -213,7 +213,7 @@ func TestServingEnds(t *testing.T) {
 	err := run(t.Context(), env(map[string]string{
 		"OMR_SECRET_ID": sandbox.DefaultSecretID, "OMR_BASE_URL": sb.URL(),
 	}), &log, func(*handler.Handler) error { return ended })
-	if lines := logLines(t, &log); !errors.Is(err, ended) || len(lines) != 1 || lines[0]["level"] != "ERROR" || lines[0]["error"] != "gone" {
+	if lines := logLines(t, &log); !errors.Is(err, ended) || len(lines) != 2 || lines[1]["level"] != "ERROR" || lines[1]["error"] != "gone" {
 		t.Errorf("%v, logged\n%s", err, &log)
 	}
 }

@@ -45,9 +45,9 @@ func TestDeadline(t *testing.T) {
 	}
 }
 
-// TestThaw stops the process for longer than its token lives and than the
-// upstream keeps its connection, as Lambda's freeze does. The token of before
-// is not sent, and neither GET nor POST is lost or sent twice.
+// TestThaw stops the process for longer than its token lives, as Lambda's
+// freeze does. The token of before is not sent, and neither GET nor POST is lost
+// or sent twice.
 func TestThaw(t *testing.T) {
 	f := start(t)
 	f.sandbox.Token.SetLifetime(time.Second)

@@ -26,6 +26,7 @@ const (
 	TokenUnavailable       Code = "token_unavailable"
 	UpstreamUnreachable    Code = "upstream_unreachable"
 	UpstreamRejectedToken  Code = "upstream_rejected_token"
+	UpstreamEchoedToken    Code = "upstream_echoed_token"
 	UpstreamTimeout        Code = "upstream_timeout"
 	ResponseTooLarge       Code = "response_too_large"
 	Internal               Code = "internal_error"

@@ -250,6 +250,20 @@ func AppendQuoted(dst, text []byte) []byte {
 	return append(dst, '"')
 }
 
+// QuotedLen is the length of what AppendQuoted appends for text.
+func QuotedLen(text []byte) int {
+	n := len(text) + len(`""`)
+	for i := nextEscape(text, 0); i < len(text); i = nextEscape(text, i+1) {
+		switch text[i] {
+		case '"', '\\', '\n', '\r', '\t':
+			n++
+		default:
+			n += len(`\u0000`) - 1
+		}
+	}
+	return n
+}
+
 // nextEscape returns the index, from i on, of the first byte that a JSON string
 // does not hold as it is, or the length of text. It looks at eight bytes at a
 // time: a word has a zero byte exactly where (w-ones)&^w has the byte's highest

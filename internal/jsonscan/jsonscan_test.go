@@ -122,8 +122,12 @@ func FuzzAppendQuoted(f *testing.F) {
 			return
 		}
 		var got string
-		if err := json.Unmarshal(AppendQuoted(nil, []byte(text)), &got); err != nil || got != text {
+		quoted := AppendQuoted(nil, []byte(text))
+		if err := json.Unmarshal(quoted, &got); err != nil || got != text {
 			t.Errorf("%q came back as %q, %v", text, got, err)
+		}
+		if n := QuotedLen([]byte(text)); n != len(quoted) {
+			t.Errorf("%q: QuotedLen is %d, not %d", text, n, len(quoted))
 		}
 	})
 }

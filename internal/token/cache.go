@@ -27,6 +27,7 @@ type Config struct {
 	Source    Source
 	Endpoint  *url.URL          // of the token service
 	Transport http.RoundTripper // without authorization; nil is http.DefaultTransport
+	Minted    func()            // called for each token that was minted; nil is nobody
 }
 
 // Cache holds one token for all invocations of an environment. It starts no
@@ -47,6 +48,7 @@ type Cache struct {
 	repairBackoff time.Duration
 
 	minter minter // belongs to the running flight
+	minted func()
 }
 
 // flight is one mint on behalf of all who wait for it.
@@ -65,7 +67,11 @@ func NewCache(cfg Config) *Cache {
 	if transport == nil {
 		transport = http.DefaultTransport
 	}
-	return &Cache{minter: minter{
+	minted := cfg.Minted
+	if minted == nil {
+		minted = func() {}
+	}
+	return &Cache{minted: minted, minter: minter{
 		source:    cfg.Source,
 		exchanger: exchanger{endpoint: cfg.Endpoint, transport: transport},
 		// Between 15 and 25 % of the lifetime, drawn once per environment:
@@ -132,7 +138,9 @@ func (c *Cache) lead(ctx context.Context, f *flight) {
 		c.storeLocked(f.token, f.err)
 		close(f.done)
 	}()
-	f.token, f.err = c.minter.mint(ctx)
+	if f.token, f.err = c.minter.mint(ctx); f.err == nil {
+		c.minted()
+	}
 }
 
 // storeLocked takes the result of a mint.
@@ -207,12 +215,7 @@ func (c *Cache) refresh(ctx context.Context, token *Token) (join func()) {
 	}
 	f := c.beginLocked()
 	ctx, cancel := context.WithCancel(ctx)
-	go func() {
-		// A panic out here would end the process, and print what it holds.
-		// lead has made a failed refresh of it already.
-		defer func() { _ = recover() }()
-		c.lead(ctx, f)
-	}()
+	go c.lead(ctx, f)
 	return func() {
 		defer cancel()
 		timer := time.NewTimer(maxJoin)

@@ -55,7 +55,10 @@ func TestClockSetBack(t *testing.T) {
 				t.Fatal("no error")
 			}
 			c.minter.looked = c.minter.looked.Add(time.Hour)
-			c.minter.rejected.at = c.minter.rejected.at.Add(time.Hour)
+			for version, r := range c.minter.rejected {
+				r.at = r.at.Add(time.Hour)
+				c.minter.rejected[version] = r
+			}
 			sb.Token.Accept(sandbox.DefaultClientID, sandbox.DefaultClientSecret)
 			if _, _, err := c.Token(t.Context()); err != nil {
 				t.Error(err)

@@ -3,6 +3,7 @@ package token
 import (
 	"context"
 	"errors"
+	"maps"
 	"time"
 
 	"omr-relay/internal/fault"
@@ -37,19 +38,23 @@ type minter struct {
 	exchanger exchanger
 	lead      float64
 
-	rejected  rejection
+	// rejected are the secret versions that the token endpoint would not take,
+	// by version: a dead credential is not tried over and over, not even when
+	// versions take turns.
+	rejected  map[string]rejection
 	looked    time.Time // the last read of the secret
+	last      string    // the version that it brought
 	notBefore time.Time // the endpoint's own Retry-After, capped
 }
 
-// rejection remembers the secret version that the token endpoint would not
-// take, so that a dead credential is not tried over and over.
+// rejection is one judgement of the token endpoint.
 type rejection struct {
-	version string
-	at      time.Time
-	hold    time.Duration
-	cause   *exchangeError
+	at    time.Time
+	hold  time.Duration
+	cause *exchangeError
 }
+
+func (r rejection) holds() bool { return within(r.at, r.hold) }
 
 // mint reads the secret and exchanges it for a token. It blocks until ctx ends
 // at the latest. Every error is a [*fault.Error].
@@ -74,25 +79,26 @@ func (m *minter) mint(ctx context.Context) (*Token, error) {
 	if failure != nil {
 		return nil, m.remember(credentials.Version, failure)
 	}
-	m.rejected, m.notBefore = rejection{}, time.Time{}
+	delete(m.rejected, credentials.Version)
+	m.notBefore = time.Time{}
 	return token, nil
 }
 
 // read returns the credentials unless they are known to be rejected.
 func (m *minter) read(ctx context.Context) (secrets.Credentials, error) {
-	known := m.rejected.version != ""
+	maps.DeleteFunc(m.rejected, func(_ string, r rejection) bool { return !r.holds() })
 	// Once the hold is over, a look by somebody else moments ago is no reason
 	// to send away a caller who was told to come now.
-	if known && within(m.rejected.at, m.rejected.hold) && within(m.looked, lookInterval) {
-		return secrets.Credentials{}, m.held()
+	if last, ok := m.rejected[m.last]; ok && within(m.looked, lookInterval) {
+		return secrets.Credentials{}, m.held(last)
 	}
 	credentials, err := m.look(ctx)
 	if err != nil {
 		return secrets.Credentials{}, &fault.Error{Code: fault.CredentialsUnavailable, Detail: detailCredentials,
 			RetryAfter: lookInterval, Err: err}
 	}
-	if known && credentials.Version == m.rejected.version && within(m.rejected.at, m.rejected.hold) {
-		return secrets.Credentials{}, m.held()
+	if known, ok := m.rejected[credentials.Version]; ok {
+		return secrets.Credentials{}, m.held(known)
 	}
 	return credentials, nil
 }
@@ -100,6 +106,9 @@ func (m *minter) read(ctx context.Context) (secrets.Credentials, error) {
 func (m *minter) look(ctx context.Context) (secrets.Credentials, error) {
 	credentials, err := m.source.Get(ctx)
 	m.looked = wallNow()
+	if err == nil {
+		m.last = credentials.Version
+	}
 	return credentials, err
 }
 
@@ -120,15 +129,7 @@ func (m *minter) try(ctx context.Context, c secrets.Credentials) (*Token, *excha
 // the caller will see it.
 func (m *minter) remember(version string, failure *exchangeError) error {
 	now := wallNow()
-	switch failure.kind {
-	case denied:
-		m.rejected = rejection{version: version, at: now, hold: deniedHold, cause: failure}
-		return m.held()
-	case refused:
-		m.rejected = rejection{version: version, at: now, hold: refusedHold, cause: failure}
-		return m.held()
-	default:
-		m.rejected = rejection{}
+	if failure.kind == transient {
 		e := &fault.Error{Code: fault.TokenUnavailable, Detail: detailToken, RetryAfter: shortly, Err: failure}
 		if failure.retryAfter > 0 {
 			e.RetryAfter = min(failure.retryAfter, maxRetryAfter)
@@ -136,18 +137,27 @@ func (m *minter) remember(version string, failure *exchangeError) error {
 		}
 		return e
 	}
+	r := rejection{at: now, hold: deniedHold, cause: failure}
+	if failure.kind == refused {
+		r.hold = refusedHold
+	}
+	if m.rejected == nil {
+		m.rejected = map[string]rejection{}
+	}
+	m.rejected[version] = r
+	return m.held(r)
 }
 
 // held is the error while a version stands rejected. Its RetryAfter is when a
 // call will do something new: the secret is read again, or the version tried.
-func (m *minter) held() error {
+func (m *minter) held(r rejection) error {
 	until := m.looked.Add(lookInterval)
-	if m.rejected.cause.kind == refused {
-		until = m.rejected.at.Add(m.rejected.hold)
+	if r.cause.kind == refused {
+		until = r.at.Add(r.hold)
 	}
 	wait := max(until.Sub(wallNow()), time.Second)
 	return &fault.Error{Code: fault.TokenUnavailable, Detail: detailToken,
-		RetryAfter: min(wait, maxRetryAfter), Err: m.rejected.cause}
+		RetryAfter: min(wait, maxRetryAfter), Err: r.cause}
 }
 
 // within reports whether less than d has passed since then. A clock that was

@@ -72,17 +72,35 @@ func TestDeniedVersionIsTriedAgainAfterAMinute(t *testing.T) {
 	})
 }
 
-// A mint that works forgets the rejection: nothing is held against later ones.
-func TestRejectionIsForgottenOnSuccess(t *testing.T) {
+// Versions that take turns are each remembered: a rejected one that comes back
+// is not tried before its minute is over, whatever happened to others meanwhile.
+func TestRejectedVersionComesBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
 		r.deny()
-		_, _, _ = r.get(t, budget)
-		r.rotate("v2")
+		began := time.Now()
+		_, _, _ = r.get(t, budget) // v1 is rejected
+		r.vault.put("v2", "other", "wrong")
 		time.Sleep(5 * time.Second)
-		r.cache.Invalidate(r.mustGet(t))
-		r.vault.put("v1", "other", "other")
-		r.mustGet(t)
+		_, _, _ = r.get(t, budget) // and so is v2
+		r.rotate("v3")
+		time.Sleep(5 * time.Second)
+		r.cache.Invalidate(r.mustGet(t)) // v3 works
+
+		requests := r.Token.Count()
+		for time.Since(began) < 55*time.Second {
+			for _, version := range []string{"v1", "v2"} {
+				r.vault.put(version, sandbox.DefaultClientID, "other")
+				if _, _, err := r.get(t, budget); err == nil {
+					t.Fatalf("%s brought a token", version)
+				}
+				time.Sleep(5 * time.Second)
+			}
+		}
+		want(t, "token requests for versions that were rejected", r.Token.Count(), requests)
+		time.Sleep(time.Minute)
+		_, _, _ = r.get(t, budget)
+		want(t, "token requests after the minute", r.Token.Count() > requests, true)
 	})
 }
 

@@ -44,12 +44,17 @@ func newRig(t *testing.T) *rig {
 // use starts over with an empty cache on another transport.
 func (r *rig) use(t *testing.T, transport http.RoundTripper) {
 	t.Helper()
+	r.cache = token.NewCache(token.Config{Source: r.vault, Endpoint: r.endpoint(t), Transport: transport})
+	r.transport = &token.Transport{Base: transport, Cache: r.cache}
+}
+
+func (*rig) endpoint(t *testing.T) *url.URL {
+	t.Helper()
 	endpoint, err := url.Parse(baseURL + sandbox.TokenPath)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.cache = token.NewCache(token.Config{Source: r.vault, Endpoint: endpoint, Transport: transport})
-	r.transport = &token.Transport{Base: transport, Cache: r.cache}
+	return endpoint
 }
 
 // get asks for a token as an invocation with the given time left does.

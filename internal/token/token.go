@@ -11,6 +11,8 @@
 package token
 
 import (
+	"bytes"
+	"strings"
 	"time"
 
 	"omr-relay/internal/opaque"
@@ -39,6 +41,17 @@ const maxLead = 30 * time.Minute
 
 // wallNow is the time of day, without the monotonic reading.
 func wallNow() time.Time { return time.Now().Round(0) }
+
+// In reports whether the token stands in text. It looks for its end alone,
+// from the first full stop on: base64 has none, so that the search through
+// megabytes of it is one for a byte that does not come.
+func (t *Token) In(text []byte) bool {
+	needle := t.value.Reveal()
+	if i := strings.IndexByte(needle, '.'); i >= 0 && len(needle)-i >= 32 {
+		needle = needle[i:]
+	}
+	return bytes.Contains(text, []byte(needle))
+}
 
 // validAt reports whether the token may still be sent.
 func (t *Token) validAt(now time.Time) bool { return t != nil && now.Before(t.expiry) }

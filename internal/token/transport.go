@@ -57,8 +57,8 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 // repair answers a 401: it drops the rejected token and sends the request once
 // more with the next one.
 func (t *Transport) repair(req *http.Request, resp *http.Response, rejected *Token) (*http.Response, error) {
-	// Little is read, only to keep the connection.
-	_, _ = io.CopyN(io.Discard, resp.Body, 4<<10)
+	// Not drained: the body may never come, and a repair is rare enough to
+	// cost a connection.
 	_ = resp.Body.Close()
 	if req.Body != nil && req.Body != http.NoBody && req.GetBody == nil {
 		return nil, errRejected("the call cannot be sent again")
@@ -101,10 +101,22 @@ func (t *Transport) send(req *http.Request, token *Token) (*http.Response, error
 		base = http.DefaultTransport
 	}
 	record := trace.From(req.Context())
-	req = req.Clone(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
-		GotConn: func(httptrace.GotConnInfo) { record.Sent = true },
+	record.Sent = false // a call that was rejected before has not been taken
+	header := req.Header.Clone()
+	req = req.WithContext(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
+		// Called by RoundTrip itself, before it writes anything.
+		GotConn: func(httptrace.GotConnInfo) {
+			record.Sent = true
+			if !token.validAt(wallNow()) {
+				// It expired while the connection was made. Without it the
+				// upstream answers 401, and the repair takes its course.
+				header.Del("Authorization")
+			}
+		},
 	}))
-	req.Header.Set("Authorization", "Bearer "+token.value.Reveal())
+	req.Header = header
+	header.Set("Authorization", "Bearer "+token.value.Reveal())
+	record.Carried = token
 	record.UpstreamCalls++
 	resp, err := base.RoundTrip(req)
 	if err == nil {
@@ -114,7 +126,7 @@ func (t *Transport) send(req *http.Request, token *Token) (*http.Response, error
 }
 
 func errRejected(why string) error {
-	return &fault.Error{Code: fault.UpstreamRejectedToken, Detail: "The upstream rejected a fresh access token.",
+	return &fault.Error{Code: fault.UpstreamRejectedToken, Detail: "The upstream rejected the relay's access token.",
 		Reason: "the upstream rejected the token, " + why}
 }
 

@@ -24,6 +24,8 @@ func TestRecordOfACall(t *testing.T) {
 		})
 		check := func(got *trace.Record, outcome trace.Outcome, waited time.Duration, calls int) {
 			t.Helper()
+			want(t, "carried a token", got.Carried != nil, true)
+			got.Carried = nil
 			want(t, "record", *got, trace.Record{Token: outcome, TokenTime: waited, UpstreamStatus: http.StatusOK, UpstreamCalls: calls})
 		}
 		check(r.mustCall(t), trace.Mint, 300*time.Millisecond, 1)

@@ -25,6 +25,12 @@ const (
 	Repair Outcome = "repair"
 )
 
+// Carried is a token that went out with a call.
+type Carried interface {
+	// In reports whether the token stands in text.
+	In(text []byte) bool
+}
+
 // Record belongs to one invocation. Its fields are written by the goroutine
 // that runs the invocation's round trips and read after they have returned.
 type Record struct {
@@ -35,6 +41,8 @@ type Record struct {
 	// Sent is set once a connection took the call: from then on the upstream
 	// may have received it.
 	Sent bool
+	// Carried is the token of the last call, for what its answer may not hold.
+	Carried Carried
 }
 
 type key struct{}

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"context"
+	"crypto/tls"
 	"io"
 	"log/slog"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"omr-relay/handler"
+	"omr-relay/internal/emf"
 	"omr-relay/internal/token"
 	"omr-relay/secrets"
 )
@@ -77,6 +79,7 @@ func New(cfg Config, opts Options) *Relay {
 		Source:    secrets.NewStore(secretsmanager.NewFromConfig(awsConfig), cfg.SecretID, log),
 		Endpoint:  cfg.TokenURL,
 		Transport: wrap(HopToken, transport),
+		Minted:    func() { emf.Counter{W: metrics}.Count("TokenMints", 1) },
 	})
 	upstream := wrap(HopUpstream, secondTry{transport})
 	return &Relay{
@@ -115,7 +118,12 @@ func newTransport() *http.Transport {
 		Proxy:               http.ProxyFromEnvironment,
 		DialContext:         dial,
 		TLSHandshakeTimeout: 5 * time.Second,
-		ForceAttemptHTTP2:   true,
+		// Resumed sessions spare most of a handshake after a freeze.
+		TLSClientConfig:   &tls.Config{MinVersion: tls.VersionTLS12, ClientSessionCache: tls.NewLRUClientSessionCache(8)},
+		ForceAttemptHTTP2: true,
+		// A stream that times out leaves its HTTP/2 connection in use: one that
+		// died without a word would fail every call, were it not asked.
+		HTTP2: &http.HTTP2Config{SendPingTimeout: 5 * time.Second, PingTimeout: 5 * time.Second},
 		// One invocation at a time is the rule; the few more serve
 		// AWS_LAMBDA_MAX_CONCURRENCY.
 		MaxIdleConnsPerHost: 8,
