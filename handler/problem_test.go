@@ -2,6 +2,7 @@ package handler_test
 
 import (
 	"errors"
+	"io"
 	"net/http"
 	"net/url"
 	"path/filepath"
@@ -48,6 +49,15 @@ func TestProblemDocuments(t *testing.T) {
 			relay.Aspose.Respond(answering(http.StatusUnauthorized, canary))
 			return invoke(t, relay, resultEvent())
 		},
+		"upstream_echoed_token": func(t *testing.T) reply {
+			relay := inBubble(t)
+			relay.Aspose.Respond(func(w http.ResponseWriter, r *http.Request) bool {
+				w.WriteHeader(http.StatusInternalServerError)
+				_, _ = io.WriteString(w, "<h1>Debug</h1>"+r.Header.Get("Authorization"))
+				return true
+			})
+			return invoke(t, relay, resultEvent())
+		},
 		"token_unavailable": func(t *testing.T) reply {
 			relay := inBubble(t)
 			relay.Sandbox.Token.Accept("another", "secret")
@@ -67,8 +77,8 @@ func TestProblemDocuments(t *testing.T) {
 			})
 		})
 	}
-	if files, err := filepath.Glob("testdata/problems/*.json"); err != nil || len(files) != 12 {
-		t.Errorf("%d problem documents, %v, want one for each of the 12 codes", len(files), err)
+	if files, err := filepath.Glob("testdata/problems/*.json"); err != nil || len(files) != 13 {
+		t.Errorf("%d problem documents, %v, want one for each of the 13 codes", len(files), err)
 	}
 }
 
