@@ -36,24 +36,25 @@ func TestResponseTooLarge(t *testing.T) {
 		"raw":     {"\xff", 3, payloadLimit + 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			for _, known := range []bool{true, false} {
-				for kind, e := range eachKind(http.MethodGet, resultPath) {
-					length := func(n int) int64 {
-						if !known {
-							return -1
-						}
-						return int64(n)
+			// One payload format with a Content-Length, the other without: they
+			// have nothing to do with one another.
+			for kind, e := range eachKind(http.MethodGet, resultPath) {
+				known := kind == "rest"
+				length := func(n int) int64 {
+					if !known {
+						return -1
 					}
-					fits := newFixture(bodyOf(strings.NewReader(strings.Repeat(test.unit, test.fits)), length(test.fits)))
-					if r := invoke(t, fits, e); r.StatusCode != http.StatusOK || len(r.body) != test.fits || strings.Trim(string(r.body), test.unit) != "" {
-						t.Errorf("%s, length known %t: %d bytes answered with %d and %d bytes", kind, known, test.fits, r.StatusCode, len(r.body))
-					}
-					large := newFixture(bodyOf(strings.NewReader(strings.Repeat(test.unit, test.extra)), length(test.extra)))
-					r := invoke(t, large, e)
-					p := wantProblem(t, r, http.StatusBadGateway, "response_too_large")
-					if !strings.Contains(p.Detail, "The call was made") {
-						t.Errorf("%q does not say that the call was made", p.Detail)
-					}
+					return int64(n)
+				}
+				fits := newFixture(bodyOf(strings.NewReader(strings.Repeat(test.unit, test.fits)), length(test.fits)))
+				if r := invoke(t, fits, e); r.StatusCode != http.StatusOK || len(r.body) != test.fits || strings.Trim(string(r.body), test.unit) != "" {
+					t.Errorf("%s, length known %t: %d bytes answered with %d and %d bytes", kind, known, test.fits, r.StatusCode, len(r.body))
+				}
+				large := newFixture(bodyOf(strings.NewReader(strings.Repeat(test.unit, test.extra)), length(test.extra)))
+				r := invoke(t, large, e)
+				p := wantProblem(t, r, http.StatusBadGateway, "response_too_large")
+				if !strings.Contains(p.Detail, "The call was made") {
+					t.Errorf("%q does not say that the call was made", p.Detail)
 				}
 			}
 		})

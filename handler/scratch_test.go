@@ -66,7 +66,7 @@ func TestBuffersAreApart(t *testing.T) {
 	for caller := range 16 {
 		wg.Go(func() {
 			var dst []byte
-			for round := range 50 {
+			for round := range 12 {
 				body := strings.Repeat(string(rune('A'+caller)), (round*7919+caller*104729)%200_000)
 				out, err := f.Append(t.Context(), submitEvent().withBody(body).payload(), dst[:0])
 				if err != nil {
