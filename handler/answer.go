@@ -35,8 +35,8 @@ func healthy() *answer {
 // place if Lambda would not carry it.
 func (h *Handler) encode(inv *invocation, dst []byte) []byte {
 	// Counted first: escaped, six megabytes can become thirty-six.
-	if inv.answer.encodedBody() <= maxPayload {
-		if out := inv.answer.encode(dst, inv.event.kind); len(out)-len(dst) <= maxPayload {
+	if text, size := inv.answer.measure(); size <= maxPayload {
+		if out := inv.answer.append(dst, inv.event.kind, text, size); len(out)-len(dst) <= maxPayload {
 			return out
 		}
 	}
@@ -45,12 +45,14 @@ func (h *Handler) encode(inv *invocation, dst []byte) []byte {
 	return inv.answer.encode(dst, inv.event.kind)
 }
 
-// encodedBody is the length of the body as encode writes it.
-func (a *answer) encodedBody() int {
+// measure tells how the body goes out, as text or as base64, and how long it
+// will then be. A body that is UTF-8 goes as text: a REST API without binary
+// media types hands base64 on as it is.
+func (a *answer) measure() (text bool, size int) {
 	if utf8.Valid(a.body) {
-		return jsonscan.QuotedLen(a.body)
+		return true, jsonscan.QuotedLen(a.body)
 	}
-	return base64.StdEncoding.EncodedLen(len(a.body)) + len(`""`)
+	return false, base64.StdEncoding.EncodedLen(len(a.body)) + len(`""`)
 }
 
 func errTooLarge() error {
@@ -58,12 +60,16 @@ func errTooLarge() error {
 		Detail: "The upstream's answer is larger than the 6 MB that Lambda returns. The call was made."}
 }
 
-// encode appends every field that API Gateway and function URLs know, so that
-// nothing is left for them to guess. A body that is UTF-8 goes as text: a REST
-// API without binary media types hands base64 on as it is.
+// encode appends the answer as the event's kind wants it.
 func (a *answer) encode(dst []byte, k kind) []byte {
-	text := utf8.Valid(a.body)
-	out := append(slices.Grow(dst, a.encodedBody()+1024), `{"statusCode":`...)
+	text, size := a.measure()
+	return a.append(dst, k, text, size)
+}
+
+// append writes every field that API Gateway and function URLs know, so that
+// nothing is left for them to guess.
+func (a *answer) append(dst []byte, k kind, text bool, size int) []byte {
+	out := append(slices.Grow(dst, size+1024), `{"statusCode":`...)
 	out = strconv.AppendInt(out, int64(a.status), 10)
 	out = a.appendHeaders(out, k)
 	out = append(out, `,"isBase64Encoded":`...)

@@ -127,14 +127,14 @@ func encodeQuery(s string) string {
 // of whoever sent it.
 func decodeBody(m members) (body *scratch, callerFault, err error) {
 	if !m.has("body") {
-		return newScratch(0), nil, nil
+		return requests.take(0), nil, nil
 	}
 	raw := m["body"]
 	encoded, ok := jsonscan.Inner(raw)
 	if !ok {
 		return nil, nil, errors.New(`its member "body" is not a string`)
 	}
-	body = newScratch(len(encoded))
+	body = requests.take(len(encoded))
 	if string(m["isBase64Encoded"]) == "true" {
 		if err := body.decodeBase64(encoded, raw); err != nil {
 			return body, &fault.Error{Code: fault.BadRequest, Detail: "The event says that its body is base64, and it is not."}, nil

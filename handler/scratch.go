@@ -9,35 +9,58 @@ import (
 
 // scratch is one invocation's hold on a buffer that is kept from one invocation
 // to the next: a form is megabytes, and clearing new memory for each costs more
-// than copying it. The buffer goes back to the pool when the owner and every
+// than copying it. The buffer goes back to the shelf when the owner and every
 // reader have let go of it, and not before: the bytes of one caller must never
 // be sent for another's.
 type scratch struct {
 	bytes []byte
+	shelf *shelf
 	refs  atomic.Int32 // 0 for ever once it is 0: the buffer may be another's
 }
 
-// buffers holds pointers to slices, since a slice itself would be allocated anew.
-var buffers = sync.Pool{New: func() any { return new([]byte) }}
+// shelf keeps free buffers. Not a sync.Pool: the collector empties that, and
+// with events of megabytes it runs every few of them.
+type shelf struct {
+	mu   sync.Mutex // guards free
+	free [][]byte
+}
 
-// newScratch returns an empty buffer with room for size bytes. Its owner calls
+// Requests and replies differ in size by orders of magnitude, and would swap
+// their buffers until all were large.
+var requests, replies shelf
+
+// maxKept is how many buffers a shelf keeps; more are for the collector.
+const maxKept = 4
+
+// take returns an empty buffer with room for size bytes. Its owner calls
 // release once.
-func newScratch(size int) *scratch {
-	buffer := buffers.Get().(*[]byte) //nolint:errcheck,forcetypeassert // the pool holds nothing else
-	if cap(*buffer) < size {
-		*buffer = make([]byte, 0, size)
+func (h *shelf) take(size int) *scratch {
+	h.mu.Lock()
+	var buffer []byte
+	if last := len(h.free) - 1; last >= 0 {
+		buffer = h.free[last]
+		h.free[last] = nil
+		h.free = h.free[:last]
 	}
-	s := &scratch{bytes: (*buffer)[:0]}
+	h.mu.Unlock()
+	if cap(buffer) < size {
+		buffer = make([]byte, 0, size)
+	}
+	s := &scratch{bytes: buffer[:0], shelf: h}
 	s.refs.Store(1)
 	return s
 }
 
 func (s *scratch) release() {
-	if s.refs.Add(-1) == 0 {
-		buffer := s.bytes
-		s.bytes = nil
-		buffers.Put(&buffer)
+	if s.refs.Add(-1) != 0 {
+		return
 	}
+	s.shelf.mu.Lock()
+	defer s.shelf.mu.Unlock()
+	if len(s.shelf.free) < maxKept {
+		s.shelf.free = append(s.shelf.free, s.bytes)
+	}
+	s.bytes = nil
 }
 
 // reader returns a reader of the bytes, which holds on to them until it is

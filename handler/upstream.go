@@ -84,7 +84,7 @@ func (inv *invocation) readReply(method string, resp *http.Response) error {
 		return errTooLarge()
 	}
 	// One byte more tells the end without another buffer.
-	inv.reply = newScratch(int(max(size, 0)) + 1)
+	inv.reply = replies.take(int(max(size, 0)) + 1)
 	if err := inv.reply.readFrom(resp.Body, maxPayload+1); err != nil {
 		return err
 	}
