@@ -1,6 +1,7 @@
-# build, check and clean are for the command line; `sam build` runs build-RelayFunction with ARTIFACTS_DIR set.
+# build, check and clean are for the command line; `sam build` runs build-RelayFunction and
+# build-AuthorizerFunction with ARTIFACTS_DIR set.
 
-.PHONY: build check clean build-RelayFunction
+.PHONY: build check clean build-RelayFunction build-AuthorizerFunction
 
 build:
 	sam build
@@ -18,10 +19,13 @@ TARGETS := $(dir $(abspath $(lastword $(MAKEFILE_LIST))))cmd/relay/target
 
 -include $(TARGETS)/$(ARCHITECTURE)/target.mk
 
+build-RelayFunction: COMMAND = relay
+build-AuthorizerFunction: COMMAND = authorizer
+
 # The environment of whoever builds must not change the bytes: every setting that could is pinned.
-build-RelayFunction:
+build-RelayFunction build-AuthorizerFunction:
 	$(if $(ARTIFACTS_DIR),,$(error ARTIFACTS_DIR is not set; run "sam build"))
 	$(if $(wildcard $(TARGETS)/$(ARCHITECTURE)/target.mk),,$(error ARCHITECTURE is "$(ARCHITECTURE)", must be one of $(notdir $(wildcard $(TARGETS)/*))))
 	CGO_ENABLED=0 GOOS=linux GOARCH=$(GOARCH) GOAMD64=$(GOAMD64) GOARM64=$(GOARM64) GOFLAGS= GOEXPERIMENT= GOWORK=off \
 		go build -tags lambda.norpc -trimpath -buildvcs=false -ldflags="-s -w -buildid=" \
-		-o "$(ARTIFACTS_DIR)/bootstrap" omr-relay/cmd/relay
+		-o "$(ARTIFACTS_DIR)/bootstrap" omr-relay/cmd/$(COMMAND)

@@ -1,25 +1,37 @@
+FUNCTIONS=(RelayFunction AuthorizerFunction)
+
 build_for() {
   sam build --build-dir "$WORK/build-$1" --parameter-overrides "Architecture=$1"
-  [[ "$(ls -A "$WORK/build-$1/RelayFunction")" == bootstrap ]] || {
-    echo "the artifact holds more than bootstrap:"
-    ls -lA "$WORK/build-$1/RelayFunction"
-    return 1
-  }
+  local function
+  for function in "${FUNCTIONS[@]}"; do
+    [[ "$(ls -A "$WORK/build-$1/$function")" == bootstrap ]] || {
+      echo "the artifact holds more than bootstrap:"
+      ls -lA "$WORK/build-$1/$function"
+      return 1
+    }
+  done
 }
 
-build_inspect() { python3 "$PARTS/binary.py" "$1" "$WORK/build-$1/RelayFunction/bootstrap"; }
+build_inspect() {
+  local function
+  for function in "${FUNCTIONS[@]}"; do
+    python3 "$PARTS/binary.py" "$1" "$function" "$WORK/build-$1/$function/bootstrap"
+  done
+}
 
 # Compiled from scratch, so that nothing of the first build can be in the second.
 build_again() {
-  local copy="$WORK/elsewhere" architecture
+  local copy="$WORK/elsewhere" architecture function
   mkdir "$copy"
   tar -c --exclude=.git --exclude=.aws-sam . | tar -x -C "$copy"
   for architecture in x86_64 arm64; do
     (
-      cd "$copy"
+      cd "$copy" || exit
       export GOCACHE=$WORK/gocache GOFLAGS=-buildvcs=auto GOAMD64=v3 GOARM64=v8.2 CGO_ENABLED=1
-      sam build RelayFunction --build-dir "$copy/out/$architecture" --parameter-overrides "Architecture=$architecture"
+      sam build --build-dir "$copy/out/$architecture" --parameter-overrides "Architecture=$architecture"
     )
-    cmp "$WORK/build-$architecture/RelayFunction/bootstrap" "$copy/out/$architecture/RelayFunction/bootstrap"
+    for function in "${FUNCTIONS[@]}"; do
+      cmp "$WORK/build-$architecture/$function/bootstrap" "$copy/out/$architecture/$function/bootstrap"
+    done
   done
 }

@@ -14,6 +14,18 @@ install_venv() {
   echo "$*" >"$venv/.requirements"
 }
 
+# install_sdk NAME REQUIREMENT...: as they stand, and nothing that they merely claim to need.
+install_sdk() {
+  local name=$1
+  shift
+  echo "setuptools==$SETUPTOOLS" >"$WORK/constraints"
+  PIP_CONSTRAINT=$WORK/constraints install_venv "$name" --no-deps "$@"
+}
+
+install_missing() {
+  type -p "$@" >/dev/null || install_packages ca-certificates "$@"
+}
+
 install_packages() {
   apt-get update -qq
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"

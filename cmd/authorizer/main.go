@@ -5,8 +5,12 @@
 // It is a function of its own, without permission to anything.
 package main
 
-import "github.com/aws/aws-lambda-go/lambda"
+import (
+	"github.com/aws/aws-lambda-go/lambda"
+
+	"omr-relay/internal/authorize"
+)
 
 func main() {
-	lambda.Start(authorizer{})
+	lambda.Start(authorize.Authorizer{})
 }

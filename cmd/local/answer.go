@@ -55,3 +55,11 @@ func writeMessage(w http.ResponseWriter, status int, message string) {
 	w.WriteHeader(status)
 	_, _ = fmt.Fprintf(w, `{"message": %q}`, message)
 }
+
+// refuse sends an answer of API Gateway to a caller that it does not admit,
+// which has no space in it.
+func refuse(w http.ResponseWriter, status int, message string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = fmt.Fprintf(w, `{"message":%q}`, message)
+}

@@ -10,14 +10,18 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log"
 	"os"
 	"os/signal"
 	"syscall"
+
+	"omr-relay/internal/wire"
 )
 
 const usage = `usage:
   local invoke FILE                             send the event in FILE ("-": standard input) through the relay
   local start-api [--host HOST] [--port PORT]   serve the relay over HTTP (127.0.0.1, 3000)
+                  [--api-key KEY]...            to callers that send one of these keys, as if deployed
 
 OMR_SECRET_ID  read this secret from AWS Secrets Manager instead of a stand-in
 OMR_BASE_URL   relay to this Aspose.OMR Cloud instead of a stand-in
@@ -39,6 +43,7 @@ func (e *usageError) Error() string { return e.message }
 var errHelp = errors.New("help requested")
 
 func main() {
+	log.SetOutput(wire.StandardLog(os.Stderr))
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// Once stopping has begun, a second signal ends the program at once.
 	context.AfterFunc(ctx, stop)
@@ -116,6 +121,9 @@ func parseStartAPI(args []string) (action, error) {
 	flags := flag.NewFlagSet("start-api", flag.ContinueOnError)
 	host := flags.String("host", "127.0.0.1", "")
 	port := flags.Int("port", 3000, "")
+	var given []string
+	// Judged later: the flag package's errors repeat the value.
+	flags.Func("api-key", "", func(key string) error { given = append(given, key); return nil })
 	if err := parseFlags(flags, args); err != nil {
 		return nil, err
 	}
@@ -125,7 +133,11 @@ func parseStartAPI(args []string) (action, error) {
 	if *port < 0 || *port > 65535 {
 		return nil, &usageError{fmt.Sprintf("--port must be between 0 and 65535, not %d", *port)}
 	}
-	return func(ctx context.Context, c console) error { return startAPI(ctx, c, *host, *port) }, nil
+	keys, err := newAPIKeys(given)
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, c console) error { return startAPI(ctx, c, *host, *port, keys) }, nil
 }
 
 func parseFlags(flags *flag.FlagSet, args []string) error {

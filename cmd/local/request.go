@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -26,10 +27,10 @@ type restEvent struct {
 	IsBase64Encoded bool    `json:"isBase64Encoded"`
 }
 
-// newEvent gives the event that API Gateway would send for the request, whose
-// body has been read. Only the letter case of header names is lost: net/http
+// newEvent gives the event that API Gateway would send for the caller's request,
+// whose body has been read. Only the letter case of header names is lost: net/http
 // puts them into their canonical form.
-func newEvent(r *http.Request, body []byte, now time.Time) ([]byte, error) {
+func newEvent(r *http.Request, body []byte, from caller, now time.Time) ([]byte, error) {
 	path := rawPath(r)
 	headers := gatewayHeaders(r)
 	query := decodeQuery(r.URL.RawQuery)
@@ -42,19 +43,30 @@ func newEvent(r *http.Request, body []byte, now time.Time) ([]byte, error) {
 		QueryStringParameters:           last(query),
 		MultiValueQueryStringParameters: query,
 	}}
-	if proxy := strings.TrimPrefix(path, "/"); proxy != "" {
+	if slices.Contains(tokenPaths, path) {
+		event.Resource = path
+	} else if proxy := strings.TrimPrefix(path, "/"); proxy != "" {
 		event.Resource = "/{proxy+}"
 		event.PathParameters = map[string]string{"proxy": proxy}
 	}
 	if len(body) > 0 {
 		text := string(body)
-		if event.IsBase64Encoded = !utf8.Valid(body); event.IsBase64Encoded {
+		if event.IsBase64Encoded = binary(r) || !utf8.Valid(body); event.IsBase64Encoded {
 			text = base64.StdEncoding.EncodeToString(body)
 		}
 		event.Body = &text
 	}
 	event.RequestContext = requestContext(r, event.Resource, path, now)
+	from.identify(&event.RequestContext)
 	return json.Marshal(event)
+}
+
+// binary tells whether the body is of a type that the API's template lists as
+// binary: those arrive in base64, whatever is in them.
+func binary(r *http.Request) bool {
+	kind, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
+	kind = strings.ToLower(strings.TrimSpace(kind))
+	return kind == "multipart/form-data" || kind == "application/octet-stream"
 }
 
 // requestContext describes the request as one to a stage of an API.

@@ -23,7 +23,7 @@ func translate(t *testing.T, method, target, body string, header http.Header) ev
 	t.Helper()
 	r := httptest.NewRequestWithContext(t.Context(), method, target, strings.NewReader(body))
 	maps.Copy(r.Header, header)
-	payload, err := newEvent(r, []byte(body), time.Unix(1795255200, 0))
+	payload, err := newEvent(r, []byte(body), caller{}, time.Unix(1795255200, 0))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +46,7 @@ func TestRequestBecomesTheEventOfAPIGateway(t *testing.T) {
 		"User-Agent":      {"curl/8.14.1"},
 		"X-Forwarded-For": {"198.51.100.7"},
 	}
-	payload, err := newEvent(r, []byte(`{"ä":"<&>"}`), time.Unix(1795255200, 0))
+	payload, err := newEvent(r, []byte(`{"ä":"<&>"}`), caller{}, time.Unix(1795255200, 0))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,13 +116,17 @@ func TestRequestPathStaysAsItWasSent(t *testing.T) {
 
 func TestRequestBody(t *testing.T) {
 	for name, c := range map[string]struct {
-		body   string
-		base64 bool
+		contentType, body string
+		base64            bool
 	}{
-		"text":   {"größe\x00\n", false},
-		"binary": {"\x89PNG\xff\xfe", true},
+		"text":               {"text/plain", "größe\x00\n", false},
+		"binary":             {"image/png", "\x89PNG\xff\xfe", true},
+		"multipart":          {"Multipart/Form-Data ; boundary=x", "--x--", true},
+		"octets":             {"application/octet-stream", "text", true},
+		"nothing of a type":  {"application/octet-stream", "", false},
+		"type that is close": {"application/octet-streams", "text", false},
 	} {
-		event := translate(t, http.MethodPost, "/x", c.body, nil)
+		event := translate(t, http.MethodPost, "/x", c.body, http.Header{"Content-Type": {c.contentType}})
 		got := event.Body
 		if event.IsBase64Encoded {
 			decoded, err := base64.StdEncoding.DecodeString(got)
@@ -135,7 +139,7 @@ func TestRequestBody(t *testing.T) {
 			t.Errorf("%s: %q, base64 %v, want %q, %v", name, got, event.IsBase64Encoded, c.body, c.base64)
 		}
 	}
-	payload, err := newEvent(httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/x", nil), nil, time.Now())
+	payload, err := newEvent(httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/x", nil), nil, caller{}, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -174,7 +178,7 @@ func TestRequestHeaders(t *testing.T) {
 func TestRequestFromAnUnusualPeer(t *testing.T) {
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/x", nil)
 	r.Host, r.RemoteAddr = "relay.example", "@"
-	payload, err := newEvent(r, nil, time.Now())
+	payload, err := newEvent(r, nil, caller{}, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

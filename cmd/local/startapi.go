@@ -18,7 +18,7 @@ const maxBody = 10 << 20
 
 // startAPI serves the relay over HTTP until ctx ends, then lets the requests
 // under way finish.
-func startAPI(ctx context.Context, c console, host string, port int) error {
+func startAPI(ctx context.Context, c console, host string, port int, keys apiKeys) error {
 	listener, err := listen(ctx, host, port)
 	if err != nil {
 		return err
@@ -30,7 +30,10 @@ func startAPI(ctx context.Context, c console, host string, port int) error {
 	}
 	defer fn.close()
 
-	server := newServer(&gateway{invoke: fn.invoke, problem: fn.tell.problem}, c.stderr)
+	server := newServer(&gateway{keys: keys, invoke: fn.invoke, problem: fn.tell.problem}, c.stderr)
+	if len(keys) > 0 {
+		fn.tell.say("callers", keys.describe())
+	}
 	fn.tell.say("serving", fmt.Sprintf("http://%s, until Ctrl-C", listener.Addr()))
 	return serve(ctx, server, listener)
 }
@@ -77,13 +80,18 @@ func serve(ctx context.Context, server *http.Server, listener net.Listener) erro
 }
 
 // gateway stands where API Gateway stands: it turns each request into an
-// event and each response into an answer. It routes nothing.
+// event and each response into an answer. It admits callers, and routes nothing.
 type gateway struct {
+	keys    apiKeys
 	invoke  func(ctx context.Context, event []byte) ([]byte, error)
 	problem func(error)
 }
 
 func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	from, ok := g.keys.admit(w, r)
+	if !ok {
+		return
+	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
 		if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
@@ -93,7 +101,7 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		writeMessage(w, http.StatusBadRequest, "Bad Request")
 		return
 	}
-	event, err := newEvent(r, body, time.Now())
+	event, err := newEvent(r, body, from, time.Now())
 	if err != nil {
 		g.fail(w, fmt.Errorf("encoding the event: %w", err))
 		return

@@ -20,7 +20,7 @@ const (
 	requestID  = "11111111-2222-4333-8444-555555555555"
 	extendedID = "ExampleRequestI="
 	traceID    = "Root=1-6b016ba0-111111111111111111111111"
-	apiKey     = "example-api-key"
+	apiKey     = "example-api-key-of-nobody"
 	sourceIP   = "192.0.2.1"
 	userAgent  = "curl/8.14.1"
 )
@@ -55,6 +55,12 @@ func fixtures() (map[string]any, error) {
 		"result.json":        rest("GET", resultPath, id, ""),
 		"cancel.json":        rest("DELETE", cancelPath, id, ""),
 		"healthz.json":       rest("GET", "/healthz", nil, ""),
+
+		"connect-token.json":           tokenRequest("/connect/token").withForm(urlencoded()),
+		"connect-token-multipart.json": tokenRequest("/connect/token").withForm(multipartForm()).inBase64(),
+
+		"authorizer.json":        authorization("POST", submitPath),
+		"authorizer-no-key.json": authorization("POST", submitPath).withoutKey(),
 
 		"http-api.json": httpAPI("POST", submitPath, "", body),
 		// Aspose's Java SDK ends every query with an ampersand.

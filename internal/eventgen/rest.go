@@ -25,29 +25,37 @@ type restEvent struct {
 }
 
 type restContext struct {
-	ResourceID        string       `json:"resourceId"`
-	ResourcePath      string       `json:"resourcePath"`
-	HTTPMethod        string       `json:"httpMethod"`
-	ExtendedRequestID string       `json:"extendedRequestId"`
-	RequestTime       string       `json:"requestTime"`
-	Path              string       `json:"path"`
-	AccountID         string       `json:"accountId"`
-	Protocol          string       `json:"protocol"`
-	Stage             string       `json:"stage"`
-	DomainPrefix      string       `json:"domainPrefix"`
-	RequestTimeEpoch  int64        `json:"requestTimeEpoch"`
-	RequestID         string       `json:"requestId"`
-	Identity          restIdentity `json:"identity"`
-	DomainName        string       `json:"domainName"`
-	DeploymentID      string       `json:"deploymentId"`
-	APIID             string       `json:"apiId"`
+	ResourceID        string          `json:"resourceId"`
+	Authorizer        *restAuthorizer `json:"authorizer,omitempty"`
+	ResourcePath      string          `json:"resourcePath"`
+	HTTPMethod        string          `json:"httpMethod"`
+	ExtendedRequestID string          `json:"extendedRequestId"`
+	RequestTime       string          `json:"requestTime"`
+	Path              string          `json:"path"`
+	AccountID         string          `json:"accountId"`
+	Protocol          string          `json:"protocol"`
+	Stage             string          `json:"stage"`
+	DomainPrefix      string          `json:"domainPrefix"`
+	RequestTimeEpoch  int64           `json:"requestTimeEpoch"`
+	RequestID         string          `json:"requestId"`
+	Identity          restIdentity    `json:"identity"`
+	DomainName        string          `json:"domainName"`
+	DeploymentID      string          `json:"deploymentId"`
+	APIID             string          `json:"apiId"`
+}
+
+// restAuthorizer is what the authorizer said. A method that is open to all has
+// none.
+type restAuthorizer struct {
+	PrincipalID        string `json:"principalId"`
+	IntegrationLatency int    `json:"integrationLatency"`
 }
 
 type restIdentity struct {
 	CognitoIdentityPoolID         *string `json:"cognitoIdentityPoolId"`
 	AccountID                     *string `json:"accountId"`
-	APIKey                        string  `json:"apiKey"`
-	APIKeyID                      string  `json:"apiKeyId"`
+	APIKey                        string  `json:"apiKey,omitempty"`
+	APIKeyID                      string  `json:"apiKeyId,omitempty"`
 	CognitoIdentityID             *string `json:"cognitoIdentityId"`
 	Caller                        *string `json:"caller"`
 	SourceIP                      string  `json:"sourceIp"`
@@ -65,10 +73,10 @@ type restIdentity struct {
 func rest(method, path string, query url.Values, body string) restEvent {
 	headers := map[string]string{
 		"Accept":            "*/*",
+		"Authorization":     "Bearer " + apiKey,
 		"Host":              restDomain,
 		"User-Agent":        userAgent,
 		"X-Amzn-Trace-Id":   traceID,
-		"x-api-key":         apiKey,
 		"X-Forwarded-For":   sourceIP,
 		"X-Forwarded-Port":  "443",
 		"X-Forwarded-Proto": "https",
@@ -82,6 +90,7 @@ func rest(method, path string, query url.Values, body string) restEvent {
 		PathParameters: map[string]string{"proxy": strings.TrimPrefix(path, "/")},
 		RequestContext: restContext{
 			ResourceID:        "exmpl1",
+			Authorizer:        &restAuthorizer{PrincipalID: "api-key"},
 			ResourcePath:      "/{proxy+}",
 			HTTPMethod:        method,
 			ExtendedRequestID: extendedID,
@@ -111,11 +120,16 @@ func rest(method, path string, query url.Values, body string) restEvent {
 		headers["Content-Type"] = "application/json"
 		event.Body = &body
 	}
-	event.MultiHeaders = make(map[string][]string, len(headers))
-	for name, value := range headers {
-		event.MultiHeaders[name] = []string{value}
-	}
+	event.MultiHeaders = multi(headers)
 	return event
+}
+
+func multi(headers map[string]string) map[string][]string {
+	values := make(map[string][]string, len(headers))
+	for name, value := range headers {
+		values[name] = []string{value}
+	}
+	return values
 }
 
 // lastValues is the single-valued form of a query: of a repeated name API

@@ -1,4 +1,4 @@
-package main
+package authorize
 
 import (
 	"encoding/json"
@@ -28,13 +28,13 @@ func TestAllowed(t *testing.T) {
 		{"authorization": {"bearer " + key}},
 		{"AUTHORIZATION": {"BEARER   " + key}, "x-api-key": {"ignored"}},
 	} {
-		got, err := authorizer{}.Invoke(t.Context(), event(t, headers))
+		got, err := Authorizer{}.Invoke(t.Context(), event(t, headers))
 		if err != nil || string(got) != want {
 			t.Errorf("%v: %s, %v", headers, got, err)
 		}
 	}
 	single := []byte(`{"type":"REQUEST","methodArn":"` + methodARN + `","headers":{"Authorization":"Bearer ` + key + `"}}`)
-	if got, err := (authorizer{}).Invoke(t.Context(), single); err != nil || string(got) != want {
+	if got, err := (Authorizer{}).Invoke(t.Context(), single); err != nil || string(got) != want {
 		t.Errorf("single headers: %s, %v", got, err)
 	}
 }
@@ -56,7 +56,7 @@ func TestUnauthorized(t *testing.T) {
 		"two spellings":  {"Authorization": {"Bearer " + key}, "authorization": {"Bearer " + key}},
 		"only x-api-key": {"x-api-key": {key}},
 	} {
-		got, err := authorizer{}.Invoke(t.Context(), event(t, headers))
+		got, err := Authorizer{}.Invoke(t.Context(), event(t, headers))
 		if got != nil || err == nil || err.Error() != "Unauthorized" {
 			t.Errorf("%s: %s, %v", name, got, err)
 		}
@@ -71,7 +71,7 @@ func TestOtherEvents(t *testing.T) {
 		`{"type":"REQUEST","methodArn":"arn:aws:execute-api:*:*:*/*/*","headers":{"Authorization":"Bearer ` + key + `"}}`,
 		`{"type":"REQUEST","methodArn":7}`,
 	} {
-		got, err := authorizer{}.Invoke(t.Context(), []byte(payload))
+		got, err := Authorizer{}.Invoke(t.Context(), []byte(payload))
 		if got != nil || err == nil || strings.Contains(err.Error(), key) {
 			t.Errorf("%s: %s, %v", payload, got, err)
 		}
@@ -81,12 +81,12 @@ func TestOtherEvents(t *testing.T) {
 func FuzzInvoke(f *testing.F) {
 	f.Add([]byte(`{"type":"REQUEST","methodArn":"` + methodARN + `","headers":{"Authorization":"Bearer ` + key + `"}}`))
 	f.Fuzz(func(t *testing.T, payload []byte) {
-		got, err := authorizer{}.Invoke(t.Context(), payload)
+		got, err := Authorizer{}.Invoke(t.Context(), payload)
 		if (got == nil) == (err == nil) {
 			t.Fatalf("%s, %v", got, err)
 		}
 		var d decision
-		if err == nil && (json.Unmarshal(got, &d) != nil || !keyText(d.UsageIdentifierKey) || len(d.PolicyDocument.Statement) != 1) {
+		if err == nil && (json.Unmarshal(got, &d) != nil || !Valid(d.UsageIdentifierKey) || len(d.PolicyDocument.Statement) != 1) {
 			t.Errorf("allowed with %s", got)
 		}
 	})

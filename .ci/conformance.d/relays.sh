@@ -1,0 +1,108 @@
+# The relay without containers, and the calls that every way of running it must serve.
+
+# start_cmd_local: cmd/local over HTTP on moto and the stand-in.
+start_cmd_local() {
+  use_services
+  local port
+  port=$(free_port)
+  go build -o "$WORK/bin/local" ./cmd/local
+  OMR_SECRET_ID=$SECRET_ARN OMR_BASE_URL=$STANDIN_HTTP start cmd-local "$WORK/bin/local" start-api --port "$port"
+  await_start 10 cmd-local listening 127.0.0.1 "$port"
+  echo "http://127.0.0.1:$port" >"$WORK/cmd-local.url"
+}
+
+# start_keyed: cmd/local behind the caller's key.
+start_keyed() {
+  use_services
+  local port
+  port=$(free_port)
+  OMR_SECRET_ID=$SECRET_ARN OMR_BASE_URL=$STANDIN_HTTP \
+    start keyed "$WORK/bin/local" start-api --port "$port" --api-key another-0123456789-of-nobody --api-key "$CALLER_KEY"
+  await_start 10 keyed listening 127.0.0.1 "$port"
+  echo "http://127.0.0.1:$port" >"$WORK/keyed.url"
+}
+
+# no_key RELAY: what it answers to a call without a key.
+no_key() {
+  curl -sS -i "$(<"$WORK/$1.url")/healthz" | tr -d '\r' >"$WORK/no-key"
+  head -1 "$WORK/no-key" | grep -x 'HTTP/1.1 401 Unauthorized'
+  grep -x 'Www-Authenticate: Bearer realm="omr-relay"' "$WORK/no-key"
+  [[ "$(tail -1 "$WORK/no-key")" == '{"message":"Unauthorized"}' ]]
+}
+
+# no_key_shown RELAY: not in the log, which names the caller.
+no_key_shown() {
+  grep -q '"api_key_id":"local-key-2"' "$WORK/$1.log"
+  ! grep -Fq -e "$CALLER_KEY" -e "$WRONG_KEY" "$WORK/$1.log"
+}
+
+# start_rie: the built function under the bare emulator. AWS_LAMBDA_FUNCTION_TIMEOUT is the template's.
+start_rie() {
+  use_services
+  local port api
+  port=$(free_port)
+  api=$(free_port)
+  AWS_ENDPOINT_URL_SECRETS_MANAGER=$AWS_ENDPOINT_URL OMR_SECRET_ID=$SECRET_ARN OMR_BASE_URL=$STANDIN_HTTP \
+    AWS_REGION=us-east-1 AWS_LAMBDA_FUNCTION_TIMEOUT=28 \
+    start rie "$(rie_binary)" --runtime-interface-emulator-address "127.0.0.1:$port" \
+    --runtime-api-address "127.0.0.1:$api" "$WORK/build-x86_64/RelayFunction/bootstrap"
+  await_start 10 rie listening 127.0.0.1 "$port"
+  echo "http://127.0.0.1:$port/2015-03-31/functions/function/invocations" >"$WORK/rie.url"
+}
+
+# stop_gently NAME: it must end by itself when told to.
+stop_gently() {
+  local pid
+  pid=$(<"$WORK/pids/$1")
+  kill "$pid"
+  await 20 gone "$pid"
+  rm "$WORK/pids/$1"
+}
+
+# call CASE RELAY: RELAY is sam-api, rie or cmd-local.
+call() {
+  use_services
+  python3 "$PARTS/calls.py" "$1" "$(<"$WORK/$2.url")"
+}
+
+rie_scheduled() {
+  scheduled_event >"$WORK/scheduled.json"
+  post_event "$WORK/scheduled.json" >"$WORK/response.json"
+  python3 "$PARTS/calls.py" scheduled "$WORK/response.json"
+}
+
+rie_fixtures() {
+  use_services
+  local event calls
+  for event in events/*.json; do
+    echo "$event"
+    calls=$(calls_so_far)
+    post_event "$event" >"$WORK/response.json"
+    python3 "$PARTS/fixtures.py" "$event" "$WORK/response.json" "$calls"
+  done
+}
+
+post_event() { curl -sS --max-time 60 --data-binary "@$1" "$(<"$WORK/rie.url")"; }
+
+# The SDKs take RELAY KEY [refused].
+sdk_v5() {
+  use_services
+  "$CACHE/venv-sdk-v5/bin/python" "$PARTS/sdk_v5.py" "$(<"$WORK/$1.url")" "${@:2}"
+}
+
+# It says that its TLS library is deprecated.
+sdk_v3() {
+  use_services
+  "$CACHE/venv-sdk-v3/bin/python" -W ignore "$PARTS/sdk_v3.py" "$(<"$WORK/$1.url")" "$2" "$WORK/sdk-v3-$1${3:+-$3}" "${@:3}"
+}
+
+# sdk_shape SDK RELAY KEY [refused]
+sdk_shape() {
+  use_services
+  python3 "$PARTS/sdk_shapes.py" "$1" "$(<"$WORK/$2.url")" "${@:3}"
+}
+
+rotate_secret() {
+  use_services
+  python3 "$PARTS/rotation.py" "$(<"$WORK/cmd-local.url")" "$CACHE/venv-aws/bin/aws"
+}

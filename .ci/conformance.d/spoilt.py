@@ -1,0 +1,94 @@
+"""Templates with one thing wrong, to see that the assertions notice."""
+
+import copy
+
+
+def spoilt(template):
+    """Yields each with the words that must be said about it."""
+    def spoil(words, change):
+        wrong = copy.deepcopy(template)
+        change(wrong["Resources"])
+        return words, wrong
+
+    def statements(r, role="RelayRole"):
+        return r[role]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
+
+    def properties(name, **changes):
+        return lambda r: r[name]["Properties"].update(changes)
+
+    def body(r):
+        return r["RelayApi"]["Properties"]["DefinitionBody"]
+
+    def proxy(r):
+        return body(r)["paths"]["/{proxy+}"]["x-amazon-apigateway-any-method"]
+
+    def token(r):
+        return body(r)["paths"]["/oauth2/token"]["Fn::If"][1]
+
+    def scheme(r, *way):
+        found = body(r)["components"]["securitySchemes"]["caller"]
+        for step in way:
+            found = found["Fn::If"][step]
+        return found
+
+    def setting(r, index):
+        return r["RelayApi"]["Properties"]["MethodSettings"][index]["Fn::If"][1]
+
+    yield spoil("GetSecretValue on *", lambda r: statements(r)[0].update(Resource="*"))
+    yield spoil("may secretsmanager:*", lambda r: statements(r)[0].update(Action="secretsmanager:*"))
+    yield spoil("may not secretsmanager", lambda r: statements(r).pop(0))
+    yield spoil("AuthorizerRole may secretsmanager", lambda r: statements(r, "AuthorizerRole").append(statements(r)[0]))
+    yield spoil("the role is", lambda r: r["AuthorizerFunction"]["Properties"].update(Role=r["RelayFunction"]["Properties"]["Role"]))
+    yield spoil("managed policies", properties("RelayRole", ManagedPolicyArns=["arn:aws:iam::aws:policy/ReadOnlyAccess"]))
+    yield spoil("without Secrets Manager", lambda r: r["RelayKmsPolicy"]["Properties"]["PolicyDocument"]["Statement"][0].pop("Condition"))
+    yield spoil("nobody has looked at", lambda r: r["RelayKmsPolicy"]["Properties"].update(RoleName="other"))
+    yield spoil("AuthorizerRole may kms", lambda r: r["RelayKmsPolicy"]["Properties"].update(RoleName={"Ref": "AuthorizerRole"}))
+
+    yield spoil("ApiKey: open to all", lambda r: proxy(r).pop("security"))
+    yield spoil("Iam: open to all", lambda r: proxy(r).update(security=[{"Fn::If": ["UsesApiKeys", {"caller": []}, {"Ref": "AWS::NoValue"}]}]))
+    yield spoil("ApiKey: x-amazon-apigateway-any-method /{proxy+} asks for", lambda r: proxy(r)["security"].pop())
+    yield spoil("Cognito: x-amazon-apigateway-any-method /{proxy+} asks for", lambda r: proxy(r)["security"][0].update(caller=[]))
+    yield spoil("Iam: x-amazon-apigateway-any-method /{proxy+} asks for", lambda r: proxy(r)["security"].append({"api_key": []}))
+    yield spoil("ApiKey: open to all", lambda r: token(r)["x-amazon-apigateway-any-method"].update(security=[]))
+    yield spoil("ApiKey: open to all", lambda r: token(r)["post"].update(security=[{"caller": []}, {"api_key": []}]))
+    yield spoil("Cognito: open to all", lambda r: body(r)["paths"].update({"/connect/token": token(r)}))
+    yield spoil("no method for every path", lambda r: body(r)["paths"].pop("/{proxy+}"))
+    yield spoil("does not call the alias", lambda r: token(r)["post"]["x-amazon-apigateway-integration"].update(uri="arn:other"))
+    yield spoil("security at the root", lambda r: body(r).update(security=[{"caller": []}]))
+    yield spoil("the key is not the authorizer's", properties("RelayApi", ApiKeySourceType="HEADER"))
+    yield spoil("the key is not the authorizer's", lambda r: body(r)["components"]["securitySchemes"]["api_key"].update(name="key"))
+    yield spoil("the authorizer is", lambda r: scheme(r, 1)["x-amazon-apigateway-authorizer"].update(authorizerUri="arn:other"))
+    yield spoil("cached by Authorization", lambda r: scheme(r, 1)["x-amazon-apigateway-authorizer"].pop("identitySource"))
+    yield spoil("cached by Authorization", lambda r: scheme(r, 1)["x-amazon-apigateway-authorizer"].update(authorizerResultTtlInSeconds=0))
+    yield spoil("not the user pool's", lambda r: scheme(r, 2, 1)["x-amazon-apigateway-authorizer"].update(providerARNs=[]))
+    yield spoil("need no signature", lambda r: scheme(r, 2, 2).pop("x-amazon-apigateway-authtype"))
+    yield spoil("told by", lambda r: scheme(r, 1).update(name="x-api-key"))
+    yield spoil("no challenge", lambda r: body(r).pop("x-amazon-apigateway-gateway-responses"))
+    yield spoil("would not reach the stage", lambda r: r["RelayApi"]["Properties"].pop("AlwaysDeploy"))
+    yield spoil("usage plans", lambda r: r["RelayUsagePlanKey"].pop("Condition"))
+    yield spoil("the quota is None", lambda r: r["RelayUsagePlan"]["Properties"].pop("Quota"))
+    yield spoil("without MonthlyQuota", lambda r: r["RelayUsagePlan"]["Properties"].update(Quota=r["RelayUsagePlan"]["Properties"]["Quota"]["Fn::If"][1]))
+    yield spoil("keys are not throttled", lambda r: r["RelayUsagePlan"]["Properties"].pop("Throttle"))
+    yield spoil("more than the API's authorizers", lambda r: r["AuthorizerPermission"]["Properties"].update(SourceArn={"Fn::Sub": "arn:aws:execute-api:${RelayApi}/*"}))
+    yield spoil("lets in more than the API", lambda r: r["AuthorizerPermission"]["Properties"].pop("SourceArn"))
+    yield spoil("allows more than the alias", properties("AuthorizerPermission", FunctionName={"Ref": "RelayFunction"}))
+    yield spoil("around the key", properties("RelayFunction", FunctionUrlConfig={"AuthType": "NONE"}))
+    yield spoil("the authorizer is told", properties("AuthorizerFunction", Environment={"Variables": {"A": "b"}}))
+    yield spoil("the functions are", lambda r: r["AuthorizerFunction"].pop("Condition"))
+
+    yield spoil("turns ['*/*'] into base64", properties("RelayApi", BinaryMediaTypes=["*/*"]))
+    yield spoil("turns [] into base64", properties("RelayApi", BinaryMediaTypes=[]))
+    yield spoil("for ever", lambda r: r["AccessLogs"]["Properties"].pop("RetentionInDays"))
+    yield spoil("AuthorizerFunction logs to a group", lambda r: r["AuthorizerFunction"]["Properties"].pop("LoggingConfig"))
+    yield spoil("RelayFunction logs to a group", lambda r: r["RelayFunction"]["Properties"].pop("LoggingConfig"))
+    yield spoil("no access log", lambda r: r["RelayApi"]["Properties"].pop("AccessLogSetting"))
+    yield spoil("logs requestOverride", lambda r: r["RelayApi"]["Properties"]["AccessLogSetting"].update(Format="$context.requestOverride.querystring.id"))
+    yield spoil("/* of RelayApiStage is not throttled", lambda r: r["RelayApi"]["Properties"]["MethodSettings"].pop(0))
+    yield spoil("/oauth2/token of RelayApiStage is not throttled", lambda r: r["RelayApi"]["Properties"]["MethodSettings"].pop())
+    yield spoil("/connect/token of RelayApiStage is not throttled", lambda r: setting(r, 1).pop("ThrottlingBurstLimit"))
+    yield spoil("is throttled for GET", lambda r: setting(r, 1).update(HttpMethod="GET"))
+    yield spoil("execution logs", lambda r: setting(r, 2).update(LoggingLevel="INFO"))
+    yield spoil("not target the alias", lambda r: r["WarmUp"]["Properties"]["Target"].update(Arn={"Ref": "RelayFunction"}))
+    yield spoil("is retried", lambda r: r["WarmUp"]["Properties"]["Target"].pop("RetryPolicy"))
+    yield spoil("the environment is", lambda r: r["RelayFunction"]["Properties"]["Environment"]["Variables"].pop("OMR_TOKEN_URL"))
+    yield spoil("outlives", properties("RelayFunction", Timeout=30))

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"maps"
+	"net/http"
+	"slices"
+
+	"omr-relay/internal/sandbox"
+)
+
+// arrived is what is told of the calls so far, and of the latest one.
+type arrived struct {
+	Calls   int      `json:"calls"`
+	Mints   int      `json:"mints"`
+	Method  string   `json:"method,omitempty"`
+	Target  string   `json:"target,omitempty"`
+	Headers []string `json:"headers,omitempty"` // names alone
+	Length  int      `json:"length"`
+	SHA256  string   `json:"sha256,omitempty"`
+}
+
+// newControl serves
+//
+//	GET  /arrived      what arrived
+//	POST /revoke       ends every token
+//	POST /accept       takes {"client_id","client_secret"} alone from now on
+//	POST /accept-any   takes any credentials
+func newControl(services *sandbox.Sandbox) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /arrived", func(w http.ResponseWriter, _ *http.Request) {
+		seen := arrived{Calls: services.Aspose.Count(), Mints: services.Token.Mints()}
+		for _, r := range services.Aspose.Requests() {
+			sum := sha256.Sum256(r.Body)
+			seen.Method, seen.Target, seen.Length, seen.SHA256 = r.Method, r.Target, len(r.Body), hex.EncodeToString(sum[:])
+			seen.Headers = slices.Sorted(maps.Keys(r.Header))
+		}
+		writeJSON(w, seen)
+	})
+	mux.HandleFunc("POST /revoke", func(http.ResponseWriter, *http.Request) { services.Token.RevokeAll() })
+	mux.HandleFunc("POST /accept-any", func(http.ResponseWriter, *http.Request) { services.Token.AcceptAny() })
+	mux.HandleFunc("POST /accept", func(w http.ResponseWriter, r *http.Request) {
+		var only struct {
+			ClientID     string `json:"client_id"`
+			ClientSecret string `json:"client_secret"`
+		}
+		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<16)).Decode(&only); err != nil || only.ClientID == "" {
+			w.WriteHeader(http.StatusBadRequest)
+			return
+		}
+		services.Token.Accept(only.ClientID, only.ClientSecret)
+	})
+	return mux
+}
+
+func writeJSON(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(v) // a client that left needs no answer
+}

@@ -1,0 +1,99 @@
+// Command standin serves the sandbox as a process of its own, for relays that
+// run in containers and under emulators: over HTTP on loopback, over TLS where
+// containers reach it. What arrived is told, and rotation steered, on a third
+// address; no body, token or credential ever is told there.
+//
+//	standin -tls ADDRESS -ca FILE
+//
+// writes the certificate of a fresh authority to FILE, prints the addresses as
+// shell assignments once all of them accept connections, and serves until it is
+// ended by a signal.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"omr-relay/internal/sandbox"
+)
+
+func main() {
+	tlsAddress := flag.String("tls", "127.0.0.1:0", "")
+	caFile := flag.String("ca", "", "")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, *tlsAddress, *caFile)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "standin:", err)
+		os.Exit(1)
+	}
+}
+
+// run serves until ctx ends or a listener fails.
+func run(ctx context.Context, tlsAddress, caFile string) error {
+	services := sandbox.New()
+	services.Token.AcceptAny()
+	services.Aspose.Record(1)
+
+	certificate, err := newCertificate(caFile)
+	if err != nil {
+		return err
+	}
+	failed := make(chan error, 3)
+	var servers []*http.Server
+	serve := func(address string, h http.Handler, secure bool) (host string, err error) {
+		listener, err := net.Listen("tcp", address)
+		if err != nil {
+			return "", fmt.Errorf("opening %s: %w", address, err)
+		}
+		server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
+		servers = append(servers, server)
+		if secure {
+			server.TLSConfig = certificate
+			go func() { failed <- server.ServeTLS(listener, "", "") }()
+		} else {
+			go func() { failed <- server.Serve(listener) }()
+		}
+		return listener.Addr().String(), nil
+	}
+	defer func() {
+		for _, server := range servers {
+			_ = server.Close()
+		}
+	}()
+
+	var plain, secure, control string
+	if plain, err = serve("127.0.0.1:0", services.Upstream(), false); err != nil {
+		return err
+	}
+	if secure, err = serve(tlsAddress, services.Upstream(), true); err != nil {
+		return err
+	}
+	if control, err = serve("127.0.0.1:0", newControl(services), false); err != nil {
+		return err
+	}
+	_, port, err := net.SplitHostPort(secure)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Printf("STANDIN_HTTP=http://%s\nSTANDIN_HTTPS=https://%s\nSTANDIN_CONTROL=http://%s\n",
+		plain, net.JoinHostPort(containerHost, port), control)
+	if err != nil {
+		return fmt.Errorf("printing the addresses: %w", err)
+	}
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-failed:
+		return errors.Join(errors.New("serving"), err)
+	}
+}

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"omr-relay/internal/authorize"
+	"omr-relay/internal/bearer"
+)
+
+// tokenPaths are the endpoints at which the SDKs ask for a token: resources of
+// their own in the API, whose POST asks for no key.
+var tokenPaths = []string{"/connect/token", "/oauth2/token"}
+
+// apiKeys are the API's keys. Without any, it is open.
+type apiKeys []string
+
+// caller is who API Gateway says is calling: the key, and where it stands in
+// the list of them. Its zero value is nobody.
+type caller struct {
+	key    string
+	number int
+}
+
+// newAPIKeys takes what may stand in an Authorization header, each once; shorter
+// keys than API Gateway's too, which are quicker to type. The error does not
+// repeat them.
+func newAPIKeys(keys []string) (apiKeys, error) {
+	for i, key := range keys {
+		if !bearer.Valid(key) {
+			return nil, &usageError{"--api-key must be of letters, digits and -._~+/="}
+		}
+		if slices.Contains(keys[:i], key) {
+			return nil, &usageError{"--api-key was given the same key twice"}
+		}
+	}
+	return keys, nil
+}
+
+// admit says whether the request may reach the function, and whose it is. If
+// not, it has answered as API Gateway does: 401 where the authorizer finds no
+// key, 403 where the key is none of the API's.
+func (keys apiKeys) admit(w http.ResponseWriter, r *http.Request) (caller, bool) {
+	if len(keys) == 0 || r.Method == http.MethodPost && slices.Contains(tokenPaths, rawPath(r)) {
+		return caller{}, true
+	}
+	key, ok := authorize.Bearer(r.Header)
+	i := slices.Index(keys, key)
+	switch {
+	case ok && i >= 0:
+		return caller{key, i + 1}, true
+	case ok && authorize.Valid(key):
+		refuse(w, http.StatusForbidden, "Forbidden")
+	default:
+		w.Header().Set("WWW-Authenticate", `Bearer realm="omr-relay"`)
+		refuse(w, http.StatusUnauthorized, "Unauthorized")
+	}
+	return caller{}, false
+}
+
+// identify fills in what API Gateway tells the function of the caller.
+func (c caller) identify(ctx *events.APIGatewayProxyRequestContext) {
+	if c.key == "" {
+		return
+	}
+	ctx.Identity.APIKey = c.key
+	ctx.Identity.APIKeyID = fmt.Sprintf("local-key-%d", c.number)
+	ctx.Authorizer = map[string]any{"principalId": authorize.PrincipalID, "integrationLatency": 0}
+}
+
+// describe says what callers send.
+func (keys apiKeys) describe() string {
+	if len(keys) == 1 {
+		return "one API key, as Authorization: Bearer KEY"
+	}
+	return fmt.Sprintf("%d API keys, as Authorization: Bearer KEY", len(keys))
+}
