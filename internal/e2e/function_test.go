@@ -23,7 +23,7 @@ var bootstrap = sync.OnceValues(func() (string, error) {
 	// go test takes a result from its cache as long as the files that the test
 	// itself opened have not changed: the function's sources have to be among them.
 	for _, dir := range []string{"../../cmd/relay", "../../handler", "../../secrets", ".."} {
-		if err := fs.WalkDir(os.DirFS(dir), ".", func(path string, entry fs.DirEntry, err error) error {
+		if err := fs.WalkDir(os.DirFS(dir), ".", func(path string, _ fs.DirEntry, err error) error {
 			if err == nil && strings.HasSuffix(path, ".go") {
 				_, err = os.Stat(filepath.Join(dir, path))
 			}
