@@ -13,7 +13,7 @@ import (
 const (
 	// invocationTime is what an invocation gets, a little less than API
 	// Gateway waits for an answer.
-	invocationTime = 28 * time.Second
+	invocationTime = 25 * time.Second
 
 	functionARN = "arn:aws:lambda:us-east-1:123456789012:function:omr-relay"
 )
