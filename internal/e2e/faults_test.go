@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"strings"
@@ -68,6 +69,33 @@ func TestThaw(t *testing.T) {
 		}
 		if calls := f.sandbox.Aspose.Count() - before; calls != 1 {
 			t.Errorf("%s after the thaw: %d calls upstream, want 1: an expired token was sent, or a call doubled", method, calls)
+		}
+	}
+}
+
+// TestThawOnDeadConnections stops the process while the upstream closes the
+// connections that it keeps: no GET or DELETE fails after the thaw, and no POST
+// arrives twice.
+func TestThawOnDeadConnections(t *testing.T) {
+	box := sandbox.New()
+	upstream := httptest.NewServer(box.Upstream())
+	defer upstream.Close()
+	f := start(t, "OMR_BASE_URL="+upstream.URL)
+	// The function's secret is that of its own sandbox; any will do here.
+	box.Token.AcceptAny()
+	for round := range 5 {
+		for _, method := range []string{http.MethodGet, http.MethodDelete, http.MethodPost} {
+			f.invoke(restEvent(t, http.MethodGet, getResult, nil)) // leaves a connection behind
+			before := box.Aspose.Count()
+			f.signal(syscall.SIGSTOP)
+			upstream.CloseClientConnections()
+			f.signal(syscall.SIGCONT)
+			got := f.invoke(restEvent(t, method, "/v5.0/omr/recognize", []byte(`{}`))).Payload
+			calls := box.Aspose.Count() - before
+			failed := strings.HasPrefix(problemOf(t, got), "50")
+			if method == http.MethodPost && calls > 1 || method != http.MethodPost && (failed || calls != 1) {
+				t.Errorf("round %d: %s after the thaw: %d calls upstream, %s", round, method, calls, got)
+			}
 		}
 	}
 }
