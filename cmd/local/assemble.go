@@ -75,14 +75,7 @@ func awsConfig(ctx context.Context, realSecret bool, standIns *sandbox.Sandbox) 
 	if !realSecret {
 		return standIns.AWSConfig(), nil
 	}
-	cfg, err := wire.LoadAWS(ctx)
-	if err != nil {
-		return aws.Config{}, err
-	}
-	if cfg.Region == "" {
-		return aws.Config{}, errors.New("AWS_REGION: not set, nor is a region in the AWS profile")
-	}
-	return cfg, nil
+	return wire.LoadAWS(ctx)
 }
 
 // announce says what is not the real thing, and how to have it.

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -11,11 +12,15 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 )
 
-// LoadAWS loads the AWS SDK's default configuration chain.
+// LoadAWS loads the AWS SDK's default configuration chain. Its errors are the
+// user's faults.
 func LoadAWS(ctx context.Context) (aws.Config, error) {
 	cfg, err := config.LoadDefaultConfig(ctx, config.WithHTTPClient(newAWSClient()))
 	if err != nil {
 		return aws.Config{}, fmt.Errorf("loading the AWS configuration: %w", err)
+	}
+	if cfg.Region == "" {
+		return aws.Config{}, errors.New("AWS_REGION: not set, nor is a region in the AWS profile")
 	}
 	return cfg, nil
 }
