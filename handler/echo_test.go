@@ -17,7 +17,7 @@ func TestEchoedToken(t *testing.T) {
 		"header":     func(w http.ResponseWriter, r *http.Request) { w.Header().Set("X-Debug", r.Header.Get("Authorization")) },
 		"error page": func(w http.ResponseWriter, r *http.Request) { http.Error(w, r.Header.Get("Authorization"), 500) },
 		"redirect": func(w http.ResponseWriter, r *http.Request) {
-			http.Redirect(w, r, "/?"+strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "), 302)
+			http.Redirect(w, r, "/?"+strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "), http.StatusFound)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

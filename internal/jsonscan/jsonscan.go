@@ -163,17 +163,19 @@ func AppendUnquoted(out, raw []byte) ([]byte, error) {
 		return nil, ErrNotString
 	}
 	for {
-		i := bytes.IndexByte(inner, '\\')
-		if i < 0 {
-			return append(out, inner...), nil
+		plain, escape, found := bytes.Cut(inner, backslash)
+		out = append(out, plain...)
+		if !found {
+			return out, nil
 		}
-		out = append(out, inner[:i]...)
 		var err error
-		if out, inner, err = unescape(out, inner[i+1:]); err != nil {
+		if out, inner, err = unescape(out, escape); err != nil {
 			return nil, err
 		}
 	}
 }
+
+var backslash = []byte{'\\'}
 
 // Inner returns what stands between the quotes of a raw string, escapes and
 // all. It aliases raw.
