@@ -46,6 +46,9 @@ func (h *Handler) logInvocation(ctx context.Context, inv *invocation) {
 	}
 	if inv.token.Token != "" {
 		add(slog.String("token", string(inv.token.Token)))
+		if err := inv.token.RefreshErr; err != nil {
+			add(slog.String("refresh_error", fault.From(err).Error()))
+		}
 		add(slog.Int("upstream_calls", inv.token.UpstreamCalls))
 		add(millis("token_ms", inv.token.TokenTime))
 		add(millis("upstream_ms", max(inv.call-inv.token.TokenTime, 0)))

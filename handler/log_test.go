@@ -35,6 +35,11 @@ var logged = map[string]struct {
 		mint(t, w)
 		pass(t.Context(), 55*time.Minute)
 	}, string(resultEvent().payload())},
+	"soft_refresh_fails": {func(t *testing.T, w *wired) {
+		mint(t, w)
+		pass(t.Context(), 55*time.Minute)
+		w.Sandbox.Token.Accept("another", "secret")
+	}, string(resultEvent().payload())},
 	"repair": {func(t *testing.T, w *wired) {
 		mint(t, w)
 		w.Sandbox.Token.RevokeAll()

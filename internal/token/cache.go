@@ -205,8 +205,9 @@ func (c *Cache) left() time.Duration {
 // refresh begins a soft refresh if token is due for one and nobody else is at
 // it. The mint runs beside the caller, who must call the returned function
 // before its invocation ends: that waits for the mint, maxJoin at most, and
-// ends it then. The function is nil when nothing was begun.
-func (c *Cache) refresh(ctx context.Context, token *Token) (join func()) {
+// ends it then, and returns why it brought no token. The function is nil when
+// nothing was begun.
+func (c *Cache) refresh(ctx context.Context, token *Token) (join func() error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := wallNow()
@@ -216,7 +217,7 @@ func (c *Cache) refresh(ctx context.Context, token *Token) (join func()) {
 	f := c.beginLocked()
 	ctx, cancel := context.WithCancel(ctx)
 	go c.lead(ctx, f)
-	return func() {
+	return func() error {
 		defer cancel()
 		timer := time.NewTimer(maxJoin)
 		defer timer.Stop()
@@ -226,6 +227,7 @@ func (c *Cache) refresh(ctx context.Context, token *Token) (join func()) {
 			cancel()
 			<-f.done
 		}
+		return f.err
 	}
 }
 

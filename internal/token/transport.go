@@ -44,14 +44,17 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err == nil && resp.StatusCode == http.StatusUnauthorized {
 		resp, err = t.repair(req, resp, token)
 	}
-	switch {
-	case join == nil:
-	case err != nil:
-		join()
-	default:
-		resp.Body = &joiningBody{ReadCloser: resp.Body, join: sync.OnceFunc(join)}
+	if join == nil {
+		return resp, err
 	}
-	return resp, err
+	// The still valid token served: a refresh that failed harms nobody.
+	end := sync.OnceFunc(func() { record.RefreshErr = join() })
+	if err != nil {
+		end()
+		return nil, err
+	}
+	resp.Body = &joiningBody{ReadCloser: resp.Body, join: end}
+	return resp, nil
 }
 
 // repair answers a 401: it drops the rejected token and sends the request once

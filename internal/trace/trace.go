@@ -36,6 +36,7 @@ type Carried interface {
 type Record struct {
 	Token          Outcome
 	TokenTime      time.Duration // spent waiting for a token
+	RefreshErr     error         // why a soft refresh brought no token
 	UpstreamStatus int           // of the last answer, 0 if none came
 	UpstreamCalls  int
 	// Sent is set once a connection took the call: from then on the upstream
