@@ -2,6 +2,7 @@ package secrets
 
 import (
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 )
@@ -19,10 +20,10 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text, version string) {
 		c, err := parse(text, version)
 		if err != nil {
-			for word := range strings.FieldsSeq(text) {
-				if len(word) >= 12 && strings.Contains(err.Error(), word) {
-					t.Errorf("%v repeats the secret", err)
-				}
+			// Such an error is made of constants alone.
+			e, ok := errors.AsType[*Error](err)
+			if !ok || e.Err != nil || e.APICode != "" || e.Key != "" && e.Key != keyID && e.Key != keySecret {
+				t.Errorf("%+v", err)
 			}
 			return
 		}
