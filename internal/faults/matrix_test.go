@@ -16,7 +16,7 @@ import (
 const (
 	// hanging is the deadline of cells that end with it, patient that of all
 	// others, which a busy machine may need.
-	hanging = 3 * time.Second
+	hanging = 5 * time.Second
 	patient = 20 * time.Second
 )
 
