@@ -102,7 +102,7 @@ var table = []row{
 	// machine may not get as far as a request in them.
 	{service: wire.HopSecret, when: later, tries: 3,
 		faults: of(hangs, misread, harmless, resets, malformed, group{&stale, &tooManyAfter, &tooMany, &redirect, &status500, &status503}),
-		call: cell{"200", [3]int{1, 1, 2}}, warm: cell{"warm", [3]int{1, 1, 1}}},
+		call:   cell{"200", [3]int{1, 1, 2}}, warm: cell{"warm", [3]int{1, 1, 1}}},
 	{service: wire.HopSecret, when: later, faults: noConnection,
 		call: cell{"200", [3]int{0, 1, 2}}, warm: cell{"warm", [3]int{0, 1, 1}}},
 
