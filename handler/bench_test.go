@@ -46,7 +46,7 @@ func BenchmarkInvoke(b *testing.B) {
 			b.ReportAllocs()
 			var dst []byte
 			for b.Loop() {
-				out, err := h.Append(b.Context(), payload, dst[:0])
+				out, err := h.Serve(b.Context(), payload, dst[:0], nil)
 				if err != nil {
 					b.Fatal(err)
 				}

@@ -24,6 +24,10 @@ const (
 	kindWarmup    kind = "warmup"
 )
 
+// streams reports whether answers to events of this kind can be streamed. HTTP
+// APIs take them whole.
+func (k kind) streams() bool { return k == kindREST || k == kindURL }
+
 // event is a decoded event. request is nil for warm-ups.
 type event struct {
 	kind    kind

@@ -12,6 +12,7 @@
 //	upstream.go    the relayed call
 //	relaytoken.go  a token request → the caller's own key
 //	answer.go      an answer → what Lambda returns
+//	stream.go      an answer sent on as it arrives
 //	problem.go     failures → problem documents, one table
 //	warmup.go      the scheduled ping
 //	caller.go      who is calling
@@ -44,6 +45,9 @@ type Config struct {
 	Connect http.RoundTripper
 	// Tokens is asked by warm-ups.
 	Tokens Tokens
+	// Streaming has answers to REST APIs and function URLs streamed by Serve.
+	// Both must be set up for it: to others the format means nothing.
+	Streaming bool
 	// WarmupInterval is the time from one warm-up to the next.
 	// The zero value means five minutes.
 	WarmupInterval time.Duration
@@ -91,6 +95,7 @@ type invocation struct {
 	route  route
 	answer *answer
 	err    error         // why the relay itself answered, or failed
+	out    *outlet       // where the answer is streamed to; nil if it is not
 	reply  *scratch      // what the answer's body lies in, if it is the upstream's
 	call   time.Duration // spent on the upstream, waiting for a token included
 	token  *trace.Record
@@ -106,17 +111,19 @@ func (inv *invocation) release() {
 	}
 }
 
-// Invoke implements lambda.Handler by Append.
+// Invoke implements lambda.Handler by Serve. It streams nothing.
 func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
-	return h.Append(ctx, payload, nil)
+	return h.Serve(ctx, payload, nil, nil)
 }
 
-// Append serves one event: an HTTP event with an answer for its caller, a
+// Serve serves one event: an HTTP event with an answer for its caller, a
 // warm-up with a report. Anything else is an error that names what came, and
-// no call is made for it. The answer is appended to dst. Append returns before
-// ctx's deadline, less a reserve to carry the answer out, and neither changes
-// payload nor keeps it.
-func (h *Handler) Append(ctx context.Context, payload, dst []byte) (out []byte, err error) {
+// no call is made for it. The answer is appended to dst, or written to stream if
+// answers of this kind are streamed and stream is not nil; then an error means
+// that the answer broke off. Serve returns before ctx's deadline, less a reserve
+// to carry the answer out, if stream keeps up, and neither changes payload nor
+// keeps it.
+func (h *Handler) Serve(ctx context.Context, payload, dst []byte, stream io.Writer) (out []byte, err error) {
 	inv := &invocation{id: requestID(ctx), began: time.Now()}
 	ctx, cancel := withinBudget(ctx)
 	defer cancel()
@@ -134,11 +141,28 @@ func (h *Handler) Append(ctx context.Context, payload, dst []byte) (out []byte, 
 	if inv.event.warmup() {
 		return append(dst, h.warmUp(ctx, inv)...), nil
 	}
-	if err := h.serve(ctx, inv); err != nil {
-		inv.err = err
-		inv.answer = problem(err, inv.id)
+	if h.cfg.Streaming && stream != nil && inv.event.kind.streams() {
+		inv.out = &outlet{to: stream}
 	}
-	return h.encode(inv, dst), nil
+	if inv.err = h.serve(ctx, inv); inv.err != nil && !inv.out.begun() {
+		inv.answer = problem(inv.err, inv.id)
+	}
+	return h.deliver(inv, dst)
+}
+
+// deliver carries the answer out, unless it was streamed as it came.
+func (h *Handler) deliver(inv *invocation, dst []byte) ([]byte, error) {
+	if inv.out == nil {
+		return h.encode(inv, dst), nil
+	}
+	if inv.out.begun() {
+		return nil, inv.err // why it broke off, if it did
+	}
+	if err := inv.sendWhole(); err != nil {
+		inv.err = err
+		return nil, err
+	}
+	return nil, nil
 }
 
 // serve answers an HTTP event, or returns why the relay will not.

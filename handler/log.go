@@ -37,7 +37,7 @@ func (h *Handler) logInvocation(ctx context.Context, inv *invocation) {
 			add(slog.String("caller", req.caller.identity))
 		}
 		add(slog.Int("bytes_in", len(req.body.bytes)))
-		add(slog.Int("bytes_out", len(inv.answer.body)))
+		add(slog.Int("bytes_out", len(inv.answer.body)+inv.out.relayed()))
 	} else {
 		add(slog.Bool("warm", inv.err == nil))
 		if inv.err != nil {
@@ -88,8 +88,10 @@ func (h *Handler) recovered(inv *invocation, cause any, dst []byte) ([]byte, err
 	case inv.event.warmup():
 		return append(dst, h.reportWarmUp(0, inv.err)...), nil
 	}
-	inv.answer = problem(inv.err, inv.id)
-	return inv.answer.encode(dst, inv.event.kind), nil
+	if !inv.out.begun() {
+		inv.answer = problem(inv.err, inv.id)
+	}
+	return h.deliver(inv, dst)
 }
 
 // countCalls counts the calls that went upstream, each of which may cost, by

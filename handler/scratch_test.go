@@ -68,7 +68,7 @@ func TestBuffersAreApart(t *testing.T) {
 			var dst []byte
 			for round := range 12 {
 				body := strings.Repeat(string(rune('A'+caller)), (round*7919+caller*104729)%200_000)
-				out, err := f.Append(t.Context(), submitEvent().withBody(body).payload(), dst[:0])
+				out, err := f.Serve(t.Context(), submitEvent().withBody(body).payload(), dst[:0], nil)
 				if err != nil {
 					t.Error(err)
 					return
@@ -91,7 +91,7 @@ func TestAppend(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		both, err := f.Append(t.Context(), []byte(payload), []byte("before"))
+		both, err := f.Serve(t.Context(), []byte(payload), []byte("before"), nil)
 		if err != nil || string(both) != "before"+string(alone) {
 			t.Errorf("%s after %q: %s, %v", alone, "before", both, err)
 		}

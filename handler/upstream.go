@@ -24,19 +24,16 @@ func (h *Handler) relay(ctx context.Context, inv *invocation, t target) error {
 		inv.call = time.Since(began)
 		return upstreamFault(ctx, err, inv.token.Sent)
 	}
-	err = inv.readReply(req.Method, resp)
+	if inv.out == nil {
+		err = inv.take(ctx, req.Method, resp)
+	} else {
+		err = inv.forward(ctx, resp)
+	}
 	inv.call = time.Since(began)
 	// Close may wait for a token refresh: that is neither the upstream's time
 	// nor its failure.
 	_ = resp.Body.Close()
-	if err != nil {
-		return upstreamFault(ctx, err, inv.token.Sent)
-	}
-	if inv.echoes(resp.Header) {
-		return &fault.Error{Code: fault.UpstreamEchoedToken, Detail: "The upstream's answer repeats the access token, and is withheld."}
-	}
-	inv.answer = &answer{status: resp.StatusCode, header: responseHeaders(resp.Header), body: inv.reply.bytes}
-	return nil
+	return err
 }
 
 // upstreamRequest builds the call: method, path, query and body as the event
@@ -73,9 +70,9 @@ func (h *Handler) upstreamRequest(ctx context.Context, in *request, t target) (*
 	return req, nil
 }
 
-// readReply reads the whole body of the answer to a request of that method,
-// refusing one that could not be returned.
-func (inv *invocation) readReply(method string, resp *http.Response) error {
+// take makes the upstream's answer to a request of that method the
+// invocation's, refusing one that could not be returned.
+func (inv *invocation) take(ctx context.Context, method string, resp *http.Response) error {
 	size := resp.ContentLength
 	if method == http.MethodHead {
 		size = 0
@@ -86,29 +83,38 @@ func (inv *invocation) readReply(method string, resp *http.Response) error {
 	// One byte more tells the end without another buffer.
 	inv.reply = replies.take(int(max(size, 0)) + 1)
 	if err := inv.reply.readFrom(resp.Body, maxPayload+1); err != nil {
-		return err
+		return upstreamFault(ctx, err, inv.token.Sent)
 	}
 	if len(inv.reply.bytes) > maxPayload {
 		return errTooLarge()
 	}
+	if inv.echoedIn(resp.Header) || inv.echoed(inv.reply.bytes) {
+		return errEchoed()
+	}
+	inv.answer = &answer{status: resp.StatusCode, header: responseHeaders(resp.Header), body: inv.reply.bytes}
 	return nil
 }
 
-// echoes reports whether the answer repeats the token that the call carried, as
-// a server's debugging page may.
-func (inv *invocation) echoes(header http.Header) bool {
-	token := inv.token.Carried
-	if token == nil {
-		return false
-	}
+// echoed reports whether text repeats the token that the call carried, as a
+// server's debugging page may.
+func (inv *invocation) echoed(text []byte) bool {
+	return inv.token.Carried != nil && inv.token.Carried.In(text)
+}
+
+// echoedIn reports the same of headers.
+func (inv *invocation) echoedIn(header http.Header) bool {
 	for _, values := range header {
 		for _, value := range values {
-			if token.In([]byte(value)) {
+			if inv.echoed([]byte(value)) {
 				return true
 			}
 		}
 	}
-	return token.In(inv.reply.bytes)
+	return false
+}
+
+func errEchoed() error {
+	return &fault.Error{Code: fault.UpstreamEchoedToken, Detail: "The upstream's answer repeats the access token, and is withheld."}
 }
 
 // upstreamFault says what a failed call means, and whether the caller can make

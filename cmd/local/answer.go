@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -17,9 +18,6 @@ func writeAnswer(w http.ResponseWriter, r *http.Request, response []byte) error 
 	if err := json.Unmarshal(response, &answer); err != nil {
 		return fmt.Errorf("decoding the response: %w", err)
 	}
-	if answer.StatusCode < 200 || answer.StatusCode > 599 {
-		return fmt.Errorf("status code %d is not one", answer.StatusCode)
-	}
 	body := []byte(answer.Body)
 	if answer.IsBase64Encoded {
 		decoded, err := base64.StdEncoding.DecodeString(answer.Body)
@@ -27,6 +25,28 @@ func writeAnswer(w http.ResponseWriter, r *http.Request, response []byte) error 
 			return fmt.Errorf("decoding the body: %w", err)
 		}
 		body = decoded
+	}
+	if err := sendHead(w, r, answer); err != nil {
+		return err
+	}
+	// The only errors left are the client's going away and a status that
+	// takes no body; neither can be reported to anybody.
+	_, _ = w.Write(body)
+	return nil
+}
+
+// writeHead sends the status and headers of a streamed answer and returns what
+// sends its body, each Write at once.
+func writeHead(w http.ResponseWriter, r *http.Request, head events.APIGatewayProxyResponse) (io.Writer, error) {
+	if err := sendHead(w, r, head); err != nil {
+		return nil, err
+	}
+	return flushing{w}, nil
+}
+
+func sendHead(w http.ResponseWriter, r *http.Request, answer events.APIGatewayProxyResponse) error {
+	if answer.StatusCode < 200 || answer.StatusCode > 599 {
+		return fmt.Errorf("status code %d is not one", answer.StatusCode)
 	}
 	headers := w.Header()
 	for name, value := range answer.Headers {
@@ -43,10 +63,17 @@ func writeAnswer(w http.ResponseWriter, r *http.Request, response []byte) error 
 		headers.Set("Content-Type", "application/json")
 	}
 	w.WriteHeader(answer.StatusCode)
-	// The only errors left are the client's going away and a status that
-	// takes no body; neither can be reported to anybody.
-	_, _ = w.Write(body)
 	return nil
+}
+
+// flushing sends each Write at once. A client that has gone disturbs nothing:
+// the function goes on in Lambda too.
+type flushing struct{ w http.ResponseWriter }
+
+func (f flushing) Write(p []byte) (int, error) {
+	_, _ = f.w.Write(p)
+	_ = http.NewResponseController(f.w).Flush()
+	return len(p), nil
 }
 
 // writeMessage sends an answer that API Gateway makes itself.

@@ -4,9 +4,9 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"io"
 	"time"
 
-	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-lambda-go/lambdacontext"
 )
 
@@ -21,14 +21,20 @@ const (
 // function is the relay as Lambda would run it, and the account of what it
 // does. It is safe for concurrent use.
 type function struct {
-	handler lambda.Handler
+	handler server
 	tell    *narrator
 	close   func()
 }
 
+// server serves an event, and returns the answer or writes it to stream.
+type server interface {
+	Serve(ctx context.Context, event, dst []byte, stream io.Writer) ([]byte, error)
+}
+
 // invoke passes one event to the handler, under a request id of its own and
-// the invocation's deadline, and narrates it.
-func (f *function) invoke(ctx context.Context, event []byte) ([]byte, error) {
+// the invocation's deadline, and narrates it. An answer that the handler streams
+// goes to what open returns; without open it streams none.
+func (f *function) invoke(ctx context.Context, event []byte, open opener) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, invocationTime)
 	defer cancel()
 	ctx = lambdacontext.NewContext(ctx, &lambdacontext.LambdaContext{
@@ -37,8 +43,18 @@ func (f *function) invoke(ctx context.Context, event []byte) ([]byte, error) {
 	})
 	f.tell.event(event)
 	start := time.Now()
-	response, err := f.handler.Invoke(ctx, event)
-	f.tell.answer(response, err, time.Since(start))
+	if open == nil {
+		response, err := f.handler.Serve(ctx, event, nil, nil)
+		f.tell.answer(response, err, time.Since(start))
+		return response, err
+	}
+	stream := &streamed{open: open}
+	response, err := f.handler.Serve(ctx, event, nil, stream)
+	if stream.status == 0 {
+		f.tell.answer(response, err, time.Since(start))
+	} else {
+		f.tell.streamed(stream, err, time.Since(start))
+	}
 	return response, err
 }
 

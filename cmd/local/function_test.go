@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"io"
 	"regexp"
 	"testing"
 	"testing/synctest"
@@ -11,10 +12,12 @@ import (
 	"github.com/aws/aws-lambda-go/lambdacontext"
 )
 
-// handle is a lambda.Handler made of a function.
+// handle is a server made of a function.
 type handle func(context.Context, []byte) ([]byte, error)
 
-func (f handle) Invoke(ctx context.Context, event []byte) ([]byte, error) { return f(ctx, event) }
+func (f handle) Serve(ctx context.Context, event, _ []byte, _ io.Writer) ([]byte, error) {
+	return f(ctx, event)
+}
 
 func TestEachInvocationHasAnIDAndADeadlineOfItsOwn(t *testing.T) {
 	uuid4 := regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
@@ -32,7 +35,7 @@ func TestEachInvocationHasAnIDAndADeadlineOfItsOwn(t *testing.T) {
 			return event, nil
 		})}
 		for range 3 {
-			if response, err := fn.invoke(t.Context(), []byte("{}")); err != nil || string(response) != "{}" {
+			if response, err := fn.invoke(t.Context(), []byte("{}"), nil); err != nil || string(response) != "{}" {
 				t.Errorf("%q and %v", response, err)
 			}
 			<-time.After(time.Second) // the next deadline is another

@@ -88,6 +88,15 @@ func (n *narrator) answer(response []byte, err error, took time.Duration) {
 	n.line(signOut, "answer", text+", in "+elapsed(took), ended)
 }
 
+// streamed tells what the handler streamed.
+func (n *narrator) streamed(s *streamed, err error, took time.Duration) {
+	text, ended := fmt.Sprintf("%d, %s streamed", s.status, size(s.body)), toneOf(s.status)
+	if err != nil {
+		text, ended = text+", then it broke off", bad
+	}
+	n.line(signOut, "answer", text+", in "+elapsed(took), ended)
+}
+
 // toneOf judges an HTTP status.
 func toneOf(status int) tone {
 	if status >= 400 {

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+
+	"github.com/aws/aws-lambda-go/events"
 )
 
 // maxBody is API Gateway's limit for a request's body.
@@ -83,7 +85,7 @@ func serve(ctx context.Context, server *http.Server, listener net.Listener) erro
 // event and each response into an answer. It admits callers, and routes nothing.
 type gateway struct {
 	keys    apiKeys
-	invoke  func(ctx context.Context, event []byte) ([]byte, error)
+	invoke  func(ctx context.Context, event []byte, open opener) ([]byte, error)
 	problem func(error)
 }
 
@@ -106,10 +108,22 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		g.fail(w, fmt.Errorf("encoding the event: %w", err))
 		return
 	}
+	begun := false
 	// Lambda goes on when the client has gone, and so does this.
-	response, err := g.invoke(context.WithoutCancel(r.Context()), event)
+	response, err := g.invoke(context.WithoutCancel(r.Context()), event, func(head events.APIGatewayProxyResponse) (io.Writer, error) {
+		to, err := writeHead(w, r, head)
+		begun = err == nil
+		return to, err
+	})
+	if err != nil && begun {
+		g.problem(err)
+		panic(http.ErrAbortHandler) // the client must not take what it has for the whole
+	}
 	if err != nil {
 		g.fail(w, err)
+		return
+	}
+	if begun {
 		return
 	}
 	if err := writeAnswer(w, r, response); err != nil {

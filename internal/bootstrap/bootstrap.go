@@ -5,21 +5,29 @@
 // one grows a buffer by doubling for each event and posts the answer in chunks
 // of 32 KB. Here one exact buffer is kept for each, and events and answers move
 // in one piece. internal/bench shows the difference.
+//
+//	bootstrap.go  Serve: as many loops as invocations at a time
+//	loop.go       one invocation after the other over one connection
+//	stream.go     an answer sent as it is written
 package bootstrap
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"sync"
 )
 
 // Handler serves invocations.
 type Handler interface {
-	// Append serves one event and returns its answer appended to dst, whose
-	// bytes are the caller's again when the answer has been sent; so are
-	// payload's when Append has returned. It may be called concurrently.
-	Append(ctx context.Context, payload, dst []byte) ([]byte, error)
+	// Serve serves one event. It returns its answer appended to dst, whose bytes
+	// are the caller's again when the answer has been sent; or it writes the
+	// answer to stream as it comes by, and then returns nothing. An error after
+	// the first Write breaks the stream off, so that nobody takes what was
+	// written for the whole. payload's bytes are the caller's again when Serve
+	// has returned. It may be called concurrently.
+	Serve(ctx context.Context, payload, dst []byte, stream io.Writer) ([]byte, error)
 }
 
 // Serve polls the Runtime API at addr (host and port) and hands each event to

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -26,7 +25,7 @@ import (
 // handlerFunc is a function in a Handler's place.
 type handlerFunc func(ctx context.Context, payload, dst []byte) ([]byte, error)
 
-func (f handlerFunc) Append(ctx context.Context, payload, dst []byte) ([]byte, error) {
+func (f handlerFunc) Serve(ctx context.Context, payload, dst []byte, _ io.Writer) ([]byte, error) {
 	return f(ctx, payload, dst)
 }
 
@@ -36,24 +35,7 @@ type badEvent struct{}
 func (*badEvent) Error() string { return "a \"bad\" event" }
 
 // start serves h until the test ends and returns the API it serves from.
-func start(t *testing.T, n int, h handlerFunc) *runtimeapi.Server {
-	t.Helper()
-	api, err := runtimeapi.Start()
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	served := make(chan error, 1)
-	go func() { served <- bootstrap.Serve(ctx, api.Addr(), n, h) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-served; !errors.Is(err, context.Canceled) {
-			t.Errorf("Serve returned %v", err)
-		}
-		_ = api.Close()
-	})
-	return api
-}
+func start(t *testing.T, n int, h handlerFunc) *runtimeapi.Server { return startHandler(t, n, h) }
 
 func invoke(t *testing.T, api *runtimeapi.Server, payload string, timeout time.Duration) runtimeapi.Result {
 	t.Helper()

@@ -87,49 +87,69 @@ func (l *loop) readPayload(resp *http.Response) error {
 	return err
 }
 
-// serve has the handler answer and sends what it returned.
+// serve has the handler answer and sends what it returned, unless the handler
+// has sent it already.
 func (l *loop) serve(ctx context.Context, inv invocation) error {
+	out := &stream{loop: l, id: inv.id, dial: func() (net.Conn, bool, error) { return l.connect(ctx) }}
+	answer, err := l.invoke(ctx, inv, out)
+	if out.begun {
+		return out.end(err)
+	}
 	verb := "/response"
-	answer, err := l.invoke(ctx, inv)
 	if err != nil {
 		verb, answer = "/error", functionError(err)
 	} else {
 		l.answer = answer
 	}
-	l.head = append(l.head[:0], "POST "+path+inv.id+verb+" HTTP/1.1\r\nHost: "+l.addr+
-		"\r\nUser-Agent: omr-relay\r\nContent-Type: application/json\r\nContent-Length: "...)
+	l.beginPost(inv.id, verb, "application/json")
+	l.head = append(l.head, "Content-Length: "...)
 	l.head = strconv.AppendInt(l.head, int64(len(answer)), 10)
 	l.head = append(l.head, "\r\n\r\n"...)
 	resp, err := l.roundTrip(ctx, &http.Request{Method: http.MethodPost}, answer)
 	if err != nil {
 		return err
 	}
+	return accepted(resp)
+}
+
+// beginPost puts the beginning of a request about the invocation into l.head.
+func (l *loop) beginPost(id, verb, contentType string) {
+	l.head = append(l.head[:0], "POST "+path+id+verb+" HTTP/1.1\r\nHost: "+l.addr+
+		"\r\nUser-Agent: omr-relay\r\nContent-Type: "+contentType+"\r\n"...)
+}
+
+// accepted reads the API's answer to an answer.
+func accepted(resp *http.Response) error {
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusAccepted {
 		return fmt.Errorf("the Runtime API answered %d", resp.StatusCode)
 	}
-	_, err = io.Copy(io.Discard, resp.Body)
+	_, err := io.Copy(io.Discard, resp.Body)
 	return err
 }
 
-func (l *loop) invoke(ctx context.Context, inv invocation) ([]byte, error) {
+func (l *loop) invoke(ctx context.Context, inv invocation, out io.Writer) ([]byte, error) {
 	ctx, cancel := context.WithDeadline(ctx, inv.deadline)
 	defer cancel()
 	ctx = lambdacontext.NewContext(ctx, &lambdacontext.LambdaContext{AwsRequestID: inv.id, InvokedFunctionArn: inv.function})
-	return l.handler.Append(ctx, inv.payload, l.answer[:0])
+	return l.handler.Serve(ctx, inv.payload, l.answer[:0], out)
 }
 
 // functionError is what Lambda shows of an error.
 func functionError(err error) []byte {
+	text, _ := json.Marshal(struct { // two strings
+		Message string `json:"errorMessage"`
+		Type    string `json:"errorType"`
+	}{err.Error(), errorType(err)})
+	return text
+}
+
+func errorType(err error) string {
 	kind := reflect.TypeOf(err)
 	if kind.Kind() == reflect.Pointer {
 		kind = kind.Elem()
 	}
-	text, _ := json.Marshal(struct { // two strings
-		Message string `json:"errorMessage"`
-		Type    string `json:"errorType"`
-	}{err.Error(), kind.Name()})
-	return text
+	return kind.Name()
 }
 
 // roundTrip sends l.head and body and reads the head of the answer. A
@@ -145,10 +165,7 @@ func (l *loop) roundTrip(ctx context.Context, req *http.Request, body []byte) (*
 		buffers := net.Buffers{l.head, body}
 		if _, err = buffers.WriteTo(conn); err == nil {
 			var resp *http.Response
-			if resp, err = http.ReadResponse(l.in, req); err == nil {
-				if resp.Close {
-					resp.Body = closing{resp.Body, l}
-				}
+			if resp, err = l.response(req); err == nil {
 				return resp, nil
 			}
 		}
@@ -157,6 +174,15 @@ func (l *loop) roundTrip(ctx context.Context, req *http.Request, body []byte) (*
 			return nil, err
 		}
 	}
+}
+
+// response reads the head of the API's answer to req.
+func (l *loop) response(req *http.Request) (*http.Response, error) {
+	resp, err := http.ReadResponse(l.in, req)
+	if err == nil && resp.Close {
+		resp.Body = closing{resp.Body, l}
+	}
+	return resp, err
 }
 
 // connect returns the connection, and whether it is a new one.

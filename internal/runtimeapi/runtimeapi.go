@@ -5,6 +5,7 @@ package runtimeapi
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -36,6 +37,7 @@ type invocation struct {
 	id       string
 	payload  []byte
 	deadline time.Time
+	arriving io.Writer
 	result   chan Result
 }
 
@@ -44,6 +46,10 @@ type Result struct {
 	Payload []byte
 	// Failed is set when the function returned an error; Payload describes it.
 	Failed bool
+	// Streamed is the content type of an answer that was streamed.
+	Streamed string
+	// Broken describes the error by which the function broke a stream off.
+	Broken []byte
 }
 
 // Start serves the API on a free loopback port.
@@ -72,12 +78,18 @@ func (s *Server) Close() error { return s.http.Close() }
 // answered. It blocks until then, or until ctx ends: it does not enforce the
 // timeout, so that a test can see one overrun.
 func (s *Server) Invoke(ctx context.Context, payload []byte, timeout time.Duration) (Result, error) {
+	return s.Stream(ctx, payload, timeout, io.Discard)
+}
+
+// Stream is Invoke that writes the answer to w as it arrives.
+func (s *Server) Stream(ctx context.Context, payload []byte, timeout time.Duration, w io.Writer) (Result, error) {
 	s.mu.Lock()
 	s.serial++
 	inv := &invocation{
 		id:       fmt.Sprintf("00000000-0000-4000-8000-%012d", s.serial),
 		payload:  payload,
 		deadline: time.Now().Add(timeout),
+		arriving: w,
 		result:   make(chan Result, 1),
 	}
 	s.running[inv.id] = inv
@@ -133,21 +145,34 @@ func (s *Server) next(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) answer(w http.ResponseWriter, r *http.Request, id string, failed bool) {
-	body, err := io.ReadAll(r.Body)
 	s.mu.Lock()
 	inv := s.running[id]
 	s.mu.Unlock()
-	if err = errors.Join(err, known(inv)); err != nil {
+	result, err := read(inv, r)
+	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	inv.result <- Result{Payload: body, Failed: failed}
+	result.Failed = failed
+	inv.result <- result
 	w.WriteHeader(http.StatusAccepted)
 }
 
-func known(inv *invocation) error {
+func read(inv *invocation, r *http.Request) (Result, error) {
 	if inv == nil {
-		return errors.New("no such invocation")
+		return Result{}, errors.New("no such invocation")
 	}
-	return nil
+	var result Result
+	if r.Header.Get("Lambda-Runtime-Function-Response-Mode") == "streaming" {
+		result.Streamed = r.Header.Get("Content-Type")
+	}
+	var err error
+	if result.Payload, err = io.ReadAll(io.TeeReader(r.Body, inv.arriving)); err != nil {
+		return Result{}, err
+	}
+	// Trailers are known when the body has been read.
+	if r.Trailer.Get("Lambda-Runtime-Function-Error-Type") != "" {
+		result.Broken, err = base64.StdEncoding.DecodeString(r.Trailer.Get("Lambda-Runtime-Function-Error-Body"))
+	}
+	return result, err
 }

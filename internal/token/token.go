@@ -45,12 +45,32 @@ func wallNow() time.Time { return time.Now().Round(0) }
 // In reports whether the token stands in text. It looks for its end alone,
 // from the first full stop on: base64 has none, so that the search through
 // megabytes of it is one for a byte that does not come.
-func (t *Token) In(text []byte) bool {
-	needle := t.value.Reveal()
-	if i := strings.IndexByte(needle, '.'); i >= 0 && len(needle)-i >= 32 {
-		needle = needle[i:]
+func (t *Token) In(text []byte) bool { return bytes.Contains(text, []byte(t.end())) }
+
+// Begins returns how many bytes at the end of text may be the beginning of what
+// In looks for.
+func (t *Token) Begins(text []byte) int {
+	needle := t.end()
+	tail := text[max(0, len(text)-len(needle)+1):]
+	for {
+		i := bytes.IndexByte(tail, needle[0])
+		if i < 0 {
+			return 0
+		}
+		if tail = tail[i:]; strings.HasPrefix(needle, string(tail)) {
+			return len(tail)
+		}
+		tail = tail[1:]
 	}
-	return bytes.Contains(text, []byte(needle))
+}
+
+// end is the token from the first full stop on, if that is enough to know it by.
+func (t *Token) end() string {
+	text := t.value.Reveal()
+	if i := strings.IndexByte(text, '.'); i >= 0 && len(text)-i >= 32 {
+		return text[i:]
+	}
+	return text
 }
 
 // validAt reports whether the token may still be sent.

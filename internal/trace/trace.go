@@ -29,6 +29,9 @@ const (
 type Carried interface {
 	// In reports whether the token stands in text.
 	In(text []byte) bool
+	// Begins returns how many bytes at the end of text may be the beginning of
+	// what In looks for.
+	Begins(text []byte) int
 }
 
 // Record belongs to one invocation. Its fields are written by the goroutine

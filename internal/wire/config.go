@@ -18,6 +18,7 @@ type Config struct {
 	BaseURL        *url.URL      // OMR_BASE_URL
 	TokenURL       *url.URL      // OMR_TOKEN_URL
 	WarmupInterval time.Duration // OMR_WARMUP_INTERVAL
+	Streaming      bool          // OMR_STREAMING
 	LogLevel       slog.Level    // AWS_LAMBDA_LOG_LEVEL
 }
 
@@ -59,6 +60,13 @@ func ConfigFromEnv(getenv func(string) string) (Config, error) {
 		if c.WarmupInterval, err = time.ParseDuration(text); err != nil || c.WarmupInterval <= 0 || c.WarmupInterval > 24*time.Hour {
 			fault("OMR_WARMUP_INTERVAL", "not a duration of 24h or less, such as 5m")
 		}
+	}
+	switch getenv("OMR_STREAMING") {
+	case "true":
+		c.Streaming = true
+	case "", "false":
+	default:
+		fault("OMR_STREAMING", "neither true nor false")
 	}
 	c.LogLevel = logLevel(getenv("AWS_LAMBDA_LOG_LEVEL"))
 	return c, errors.Join(faults...)

@@ -114,15 +114,16 @@ func TestConfigReportsEveryFaultAtOnce(t *testing.T) {
 		"OMR_BASE_URL":        "http://" + canary,
 		"OMR_TOKEN_URL":       canary,
 		"OMR_WARMUP_INTERVAL": canary,
+		"OMR_STREAMING":       canary,
 	}))
 	if err == nil {
 		t.Fatal("taken")
 	}
 	lines := strings.Split(err.Error(), "\n")
-	if len(lines) != 4 {
-		t.Fatalf("got %q, want four faults", lines)
+	if len(lines) != 5 {
+		t.Fatalf("got %q, want five faults", lines)
 	}
-	for i, name := range []string{"OMR_SECRET_ID: not set", "OMR_BASE_URL: ", "OMR_TOKEN_URL: ", "OMR_WARMUP_INTERVAL: "} {
+	for i, name := range []string{"OMR_SECRET_ID: not set", "OMR_BASE_URL: ", "OMR_TOKEN_URL: ", "OMR_WARMUP_INTERVAL: ", "OMR_STREAMING: "} {
 		if !strings.HasPrefix(lines[i], name) {
 			t.Errorf("fault %d is %q, want %q", i, lines[i], name)
 		}
@@ -143,6 +144,20 @@ func TestConfigWarmupInterval(t *testing.T) {
 	}
 	for _, text := range []string{"0", "-1m", "5", "five", "24h0m1s", " 5m"} {
 		if _, err := wire.ConfigFromEnv(env(map[string]string{"OMR_SECRET_ID": "s", "OMR_WARMUP_INTERVAL": text})); err == nil {
+			t.Errorf("%q is taken", text)
+		}
+	}
+}
+
+func TestConfigStreaming(t *testing.T) {
+	for text, want := range map[string]bool{"": false, "false": false, "true": true} {
+		cfg, err := wire.ConfigFromEnv(env(map[string]string{"OMR_SECRET_ID": "s", "OMR_STREAMING": text}))
+		if err != nil || cfg.Streaming != want {
+			t.Errorf("%q: %v, %v; want %v", text, cfg.Streaming, err, want)
+		}
+	}
+	for _, text := range []string{"1", "TRUE", "yes", " true"} {
+		if _, err := wire.ConfigFromEnv(env(map[string]string{"OMR_SECRET_ID": "s", "OMR_STREAMING": text})); err == nil {
 			t.Errorf("%q is taken", text)
 		}
 	}

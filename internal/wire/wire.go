@@ -48,6 +48,7 @@ type Relay struct {
 	Log     *slog.Logger
 
 	tokens *token.Cache
+	ahead  func() // opens connections for the first calls, once
 }
 
 // New builds a Relay. It makes no call.
@@ -82,6 +83,10 @@ func New(cfg Config, opts Options) *Relay {
 		Minted:    func() { emf.Counter{W: metrics}.Count("TokenMints", 1) },
 	})
 	upstream := wrap(HopUpstream, secondTry{transport})
+	ahead := func() {}
+	if opts.Wrap == nil { // which may send requests elsewhere
+		ahead = sync.OnceFunc(func() { connectAhead(transport, cfg.TokenURL, cfg.BaseURL) })
+	}
 	return &Relay{
 		Handler: handler.New(handler.Config{
 			BaseURL:        cfg.BaseURL,
@@ -89,18 +94,23 @@ func New(cfg Config, opts Options) *Relay {
 			Connect:        upstream,
 			Tokens:         tokens,
 			WarmupInterval: cfg.WarmupInterval,
+			Streaming:      cfg.Streaming,
 			Log:            log,
 			Metrics:        metrics,
 		}),
 		Log:    log,
 		tokens: tokens,
+		ahead:  ahead,
 	}
 }
 
 // Prefetch reads the secret and mints the first token, so that the first call
-// finds it. It blocks until ctx ends at the latest. After an error the first
-// call tries afresh.
+// finds it. The connection for the mint and the first call is opened while the
+// secret is read; that it cannot be is no error, and not waited for. It blocks
+// until ctx ends at the latest. After an error the first call tries afresh.
+// It must have been called, if at all, before the first invocation.
 func (r *Relay) Prefetch(ctx context.Context) error {
+	r.ahead()
 	_, err := r.tokens.Ensure(ctx, 0)
 	return err
 }

@@ -1,0 +1,104 @@
+package bootstrap
+
+import (
+	"encoding/base64"
+	"net"
+	"net/http"
+	"strconv"
+)
+
+// stream sends an invocation's answer as it is written, one chunk for each
+// Write:
+// https://docs.aws.amazon.com/lambda/latest/dg/runtimes-custom.html#runtimes-custom-response-streaming
+//
+// Write blocks until the API has taken the bytes. It is for one goroutine.
+type stream struct {
+	loop  *loop
+	id    string
+	dial  func() (conn net.Conn, fresh bool, err error)
+	begun bool
+	conn  net.Conn // that the first chunk went out on
+	err   error    // of the Write that failed; nothing follows it
+}
+
+// contentType says that the answer begins with its status and headers.
+const contentType = "application/vnd.awslambda.http-integration-response"
+
+const (
+	errorTypeTrailer = "Lambda-Runtime-Function-Error-Type"
+	errorBodyTrailer = "Lambda-Runtime-Function-Error-Body"
+)
+
+// Write implements [io.Writer].
+func (s *stream) Write(p []byte) (int, error) {
+	if s.err != nil || len(p) == 0 {
+		return 0, s.err
+	}
+	if s.err = s.send(p); s.err != nil {
+		return 0, s.err
+	}
+	return len(p), nil
+}
+
+// send writes a chunk, and before the first one the request's head.
+func (s *stream) send(p []byte) error {
+	l := s.loop
+	if s.begun {
+		l.head = l.head[:0]
+	} else {
+		l.beginPost(s.id, "/response", contentType)
+		l.head = append(l.head, "Lambda-Runtime-Function-Response-Mode: streaming\r\n"+
+			"Transfer-Encoding: chunked\r\n"+
+			"Trailer: "+errorTypeTrailer+", "+errorBodyTrailer+"\r\n\r\n"...)
+	}
+	l.head = strconv.AppendInt(l.head, int64(len(p)), 16)
+	l.head = append(l.head, "\r\n"...)
+	if s.begun {
+		return s.write(p)
+	}
+	s.begun = true
+	for {
+		conn, fresh, err := s.dial()
+		if err != nil {
+			return err
+		}
+		s.conn = conn
+		if err = s.write(p); err == nil {
+			return nil
+		}
+		// As in roundTrip: it may have been closed meanwhile.
+		l.close()
+		if fresh {
+			return err
+		}
+	}
+}
+
+// write writes the loop's head and a chunk's bytes by one system call.
+func (s *stream) write(p []byte) error {
+	buffers := net.Buffers{s.loop.head, p, []byte("\r\n")}
+	_, err := buffers.WriteTo(s.conn)
+	return err
+}
+
+// end ends the stream, by an error if cause is one, and reads the API's answer.
+func (s *stream) end(cause error) error {
+	if s.err != nil {
+		return s.err
+	}
+	l := s.loop
+	l.head = append(l.head[:0], "0\r\n"...)
+	if cause != nil {
+		body := base64.StdEncoding.EncodeToString(functionError(cause))
+		l.head = append(l.head, errorTypeTrailer+": "+errorType(cause)+"\r\n"+errorBodyTrailer+": "+body+"\r\n"...)
+	}
+	l.head = append(l.head, "\r\n"...)
+	if _, err := s.conn.Write(l.head); err != nil {
+		return err
+	}
+	resp, err := l.response(&http.Request{Method: http.MethodPost})
+	if err != nil {
+		return err
+	}
+	return accepted(resp)
+}

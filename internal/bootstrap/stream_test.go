@@ -1,0 +1,197 @@
+package bootstrap_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"omr-relay/internal/bootstrap"
+	"omr-relay/internal/runtimeapi"
+)
+
+// streamFunc is a function in a Handler's place that writes its answer.
+type streamFunc func(ctx context.Context, payload []byte, stream io.Writer) error
+
+func (f streamFunc) Serve(ctx context.Context, payload, _ []byte, stream io.Writer) ([]byte, error) {
+	return nil, f(ctx, payload, stream)
+}
+
+const streamedType = "application/vnd.awslambda.http-integration-response"
+
+// TestStream sends what is written, and serves the next on the same connection.
+func TestStream(t *testing.T) {
+	api := startHandler(t, 1, streamFunc(func(_ context.Context, payload []byte, stream io.Writer) error {
+		for piece := range strings.SplitSeq(string(payload), ",") {
+			if n, err := io.WriteString(stream, piece); err != nil || n != len(piece) {
+				return fmt.Errorf("wrote %d: %w", n, err)
+			}
+		}
+		return nil
+	}))
+	large := strings.Repeat("x", 3<<20)
+	for _, payload := range []string{"one", "one,two,,three", "a," + large, "\x00\r\n0\r\n,b"} {
+		got := invoke(t, api, payload, time.Second)
+		if want := strings.ReplaceAll(payload, ",", ""); got.Failed || got.Broken != nil || got.Streamed != streamedType || string(got.Payload) != want {
+			t.Errorf("%.20q: %.20q of %q, failed: %v, broken: %s", payload, got.Payload, got.Streamed, got.Failed, got.Broken)
+		}
+	}
+	// Nothing written, nothing returned: an empty answer.
+	if got := invoke(t, api, "", time.Second); got.Failed || got.Streamed != "" || len(got.Payload) != 0 {
+		t.Errorf("nothing written: %+v", got)
+	}
+}
+
+// TestStreamArrives has the API see each piece before the next is written.
+func TestStreamArrives(t *testing.T) {
+	seen := make(chan string)
+	api := startHandler(t, 1, streamFunc(func(ctx context.Context, _ []byte, stream io.Writer) error {
+		for _, piece := range []string{"one", "two"} {
+			if _, err := io.WriteString(stream, piece); err != nil {
+				return err
+			}
+			select {
+			case got := <-seen:
+				if got != piece {
+					return errors.New("another piece: " + got)
+				}
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		return nil
+	}))
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	got, err := api.Stream(ctx, nil, 10*time.Second, told(seen))
+	if err != nil || got.Broken != nil || string(got.Payload) != "onetwo" {
+		t.Errorf("%q, %s, %v", got.Payload, got.Broken, err)
+	}
+}
+
+// told passes on what is written to it.
+type told chan<- string
+
+func (c told) Write(p []byte) (int, error) {
+	c <- string(p)
+	return len(p), nil
+}
+
+// TestBrokenStream says why, and serves the next.
+func TestBrokenStream(t *testing.T) {
+	api := startHandler(t, 1, streamFunc(func(_ context.Context, payload []byte, stream io.Writer) error {
+		if _, err := stream.Write(payload); err != nil {
+			return err
+		}
+		if string(payload) == "bad" {
+			return &badEvent{}
+		}
+		return nil
+	}))
+	got := invoke(t, api, "bad", time.Second)
+	if want := `{"errorMessage":"a \"bad\" event","errorType":"badEvent"}`; got.Failed || string(got.Broken) != want || string(got.Payload) != "bad" {
+		t.Errorf("%+v, want broken by %s", got, want)
+	}
+	if got := invoke(t, api, "good", time.Second); got.Broken != nil || string(got.Payload) != "good" {
+		t.Errorf("afterwards: %+v", got)
+	}
+	// Nothing written yet: an error like any other.
+	if got := invoke(t, startHandler(t, 1, streamFunc(func(context.Context, []byte, io.Writer) error { return &badEvent{} })), "", time.Second); !got.Failed {
+		t.Errorf("failed at first: %+v", got)
+	}
+}
+
+// TestStreamToOddAPI ends serving when the API does not take a stream. After the
+// first failure nothing more is sent.
+func TestStreamToOddAPI(t *testing.T) {
+	for name, test := range map[string]struct {
+		answer string // after the first chunk; the connection is closed then
+		want   string
+	}{
+		"closes":  {"", "sending an answer: "},
+		"refuses": {"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", "sending an answer: "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			go func() {
+				conn, err := l.Accept()
+				if err != nil {
+					return
+				}
+				defer conn.Close()
+				buffer := make([]byte, 4096)
+				_, _ = conn.Read(buffer)
+				_, _ = fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nLambda-Runtime-Deadline-Ms: %d\r\nContent-Length: 0\r\n\r\n", time.Now().Add(time.Minute).UnixMilli())
+				_, _ = conn.Read(buffer)
+				_, _ = io.WriteString(conn, test.answer)
+			}()
+			var failed error
+			err = bootstrap.Serve(t.Context(), l.Addr().String(), 1, streamFunc(func(ctx context.Context, _ []byte, stream io.Writer) error {
+				for ctx.Err() == nil && failed == nil {
+					_, failed = stream.Write(make([]byte, 1<<16))
+				}
+				if n, again := stream.Write([]byte("x")); n != 0 || !errors.Is(again, failed) {
+					t.Errorf("after %v: %d, %v", failed, n, again)
+				}
+				return failed
+			}))
+			if failed == nil || err == nil || !strings.HasPrefix(err.Error(), test.want) {
+				t.Errorf("writing failed with %v, Serve returned %v", failed, err)
+			}
+		})
+	}
+}
+
+// TestStreamAfterClosedConnection dials anew for a stream when the API closed the
+// connection that the event came on.
+func TestStreamAfterClosedConnection(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	answers := make(chan string, 10)
+	go serveClosing(l, func(c net.Conn, head string) {
+		_, _ = io.WriteString(c, strings.Replace(head, "\r\n", "\r\nConnection: close\r\n", 1))
+	}, answers)
+	_ = bootstrap.Serve(t.Context(), l.Addr().String(), 1, streamFunc(func(_ context.Context, payload []byte, stream io.Writer) error {
+		_, err := stream.Write(payload)
+		return err
+	}))
+	close(answers)
+	var got []string
+	for answer := range answers {
+		got = append(got, answer)
+	}
+	if strings.Join(got, "|") != "event 1|event 2|event 3" {
+		t.Errorf("answered %q", got)
+	}
+}
+
+// startHandler serves h until the test ends and returns the API it serves from.
+func startHandler(t *testing.T, n int, h bootstrap.Handler) *runtimeapi.Server {
+	t.Helper()
+	api, err := runtimeapi.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	served := make(chan error, 1)
+	go func() { served <- bootstrap.Serve(ctx, api.Addr(), n, h) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-served; !errors.Is(err, context.Canceled) {
+			t.Errorf("Serve returned %v", err)
+		}
+		_ = api.Close()
+	})
+	return api
+}
