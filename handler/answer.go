@@ -2,7 +2,7 @@ package handler
 
 import (
 	"encoding/base64"
-	"encoding/json"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -85,28 +85,45 @@ func (a *answer) append(dst []byte, k kind, text bool, size int) []byte {
 	return append(out, '}')
 }
 
-// appendHeaders writes the headers: repeated ones apart for payload 1.0, joined
-// by a comma for 2.0 (RFC 9110 §5.3).
+// appendHeaders writes the headers, sorted: repeated ones apart for payload 1.0,
+// joined by a comma for 2.0 (RFC 9110 §5.3).
 func (a *answer) appendHeaders(out []byte, k kind) []byte {
-	single := make(map[string]string, len(a.header))
-	multi := map[string][]string{}
-	for name, values := range a.header {
-		switch {
-		case len(values) > 1 && k == kindREST:
-			multi[name] = values
-		case len(values) > 0:
-			single[name] = strings.Join(values, ", ")
+	names := slices.Sorted(maps.Keys(a.header))
+	apart := func(name string) bool { return k == kindREST && len(a.header[name]) > 1 }
+	out = append(out, `,"headers":{`...)
+	for _, name := range names {
+		if values := a.header[name]; len(values) > 0 && !apart(name) {
+			out = appendMember(out, name)
+			out = appendText(out, strings.Join(values, ", "))
 		}
 	}
-	out = appendJSON(append(out, `,"headers":`...), single)
-	if len(multi) > 0 {
-		out = appendJSON(append(out, `,"multiValueHeaders":`...), multi)
+	out = append(out, '}')
+	if !slices.ContainsFunc(names, apart) {
+		return out
 	}
-	return out
+	out = append(out, `,"multiValueHeaders":{`...)
+	for _, name := range slices.DeleteFunc(names, func(name string) bool { return !apart(name) }) {
+		out = append(appendMember(out, name), '[')
+		for i, value := range a.header[name] {
+			if i > 0 {
+				out = append(out, ',')
+			}
+			out = appendText(out, value)
+		}
+		out = append(out, ']')
+	}
+	return append(out, '}')
 }
 
-// appendJSON appends maps of strings, which cannot fail to encode.
-func appendJSON(out []byte, v any) []byte {
-	b, _ := json.Marshal(v)
-	return append(out, b...)
+// appendMember begins a member of the object that was begun.
+func appendMember(out []byte, name string) []byte {
+	if out[len(out)-1] != '{' {
+		out = append(out, ',')
+	}
+	return append(appendText(out, name), ':')
+}
+
+// appendText appends a string; bytes that are no UTF-8 cannot stand in JSON.
+func appendText(out []byte, text string) []byte {
+	return jsonscan.AppendQuoted(out, []byte(strings.ToValidUTF8(text, "\ufffd")))
 }

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
-	"strings"
 
 	"omr-relay/internal/jsonscan"
 )
@@ -56,9 +54,6 @@ type UnsupportedEvent struct{ What string }
 
 func (e *UnsupportedEvent) Error() string { return "unsupported event: " + e.What }
 
-// members are the raw values of the event's top-level members.
-type members map[string][]byte
-
 // decode tells what kind of event payload is and reads it. An error names what
 // came instead, without quoting any value.
 func decode(payload []byte) (*event, error) {
@@ -91,68 +86,6 @@ func decode(payload []byte) (*event, error) {
 		return nil, &UnsupportedEvent{err.Error()}
 	}
 	return e, nil
-}
-
-// has reports whether the member is there and not null.
-func (m members) has(name string) bool {
-	return len(m[name]) > 0 && string(m[name]) != "null"
-}
-
-// text returns a string member, or "" if it is none.
-func (m members) text(name string) string {
-	text, err := jsonscan.Unquote(m[name])
-	if err != nil {
-		return ""
-	}
-	return string(text)
-}
-
-// decode reads the member into v unless it is missing or null.
-func (m members) decode(name string, v any) error {
-	if !m.has(name) {
-		return nil
-	}
-	if err := json.Unmarshal(m[name], v); err != nil {
-		// The decoder's own error can quote the value.
-		return fmt.Errorf("its member %q is not of the documented form", name)
-	}
-	return nil
-}
-
-// describe names an event that is none of ours by its source, or else by the
-// names of its members.
-func (m members) describe() string {
-	var records []struct {
-		EventSource string `json:"eventSource"` // SNS writes EventSource, which encoding/json takes too
-	}
-	if m.decode("Records", &records) == nil && len(records) > 0 {
-		if source := records[0].EventSource; plainName(source) {
-			return "records of " + source
-		}
-	}
-	if source, detail := m.text("source"), m.text("detail-type"); plainName(source) && plainName(detail) {
-		return fmt.Sprintf("an EventBridge event %q of %s", detail, source)
-	}
-	if m.has("requestContext") {
-		return "an event with a requestContext that is of neither a REST API, an HTTP API nor a function URL"
-	}
-	var names []string
-	for name := range m {
-		if plainName(name) {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	return fmt.Sprintf("a JSON object with the members [%s]", strings.Join(names[:min(len(names), 8)], " "))
-}
-
-// plainName keeps what an event calls itself out of the log unless it looks
-// like a name.
-func plainName(s string) bool {
-	return s != "" && len(s) <= 64 && !strings.ContainsFunc(s, func(r rune) bool {
-		alnum := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
-		return !alnum && !strings.ContainsRune(" .:_-", r)
-	})
 }
 
 func describeJSON(payload []byte, err error) string {

@@ -21,8 +21,8 @@ func decodeHTTP(m members, e *event) error {
 	if err := m.decode("requestContext", &requestContext); err != nil {
 		return err
 	}
-	var params map[string]string
-	if err := m.decode("pathParameters", &params); err != nil {
+	params, err := m.texts("pathParameters")
+	if err != nil {
 		return err
 	}
 	_, resource, _ := strings.Cut(m.text("routeKey"), " ")
@@ -40,7 +40,6 @@ func decodeHTTP(m members, e *event) error {
 	if err := singleHeaders(m, req.header); err != nil {
 		return err
 	}
-	var err error
 	req.body, req.err, err = decodeBody(m)
 	return err
 }

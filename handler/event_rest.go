@@ -4,10 +4,8 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"maps"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 
 	"omr-relay/internal/fault"
@@ -17,31 +15,38 @@ import (
 // decodeREST reads the proxy event of a REST API (payload format 1.0):
 // https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html#api-gateway-simple-proxy-for-lambda-input-format
 func decodeREST(m members, e *event) error {
-	var requestContext struct {
-		restIdentity
-		ELB json.RawMessage `json:"elb"`
-	}
-	if err := m.decode("requestContext", &requestContext); err != nil {
+	var who restIdentity
+	balancer := false
+	if err := m.each("requestContext", func(name string, value []byte) (err error) {
+		switch name {
+		case "elb":
+			balancer = true
+		case "identity":
+			err = json.Unmarshal(value, &who.Identity)
+		case "authorizer":
+			err = json.Unmarshal(value, &who.Authorizer)
+		}
+		return err
+	}); err != nil {
 		return err
 	}
-	if requestContext.ELB != nil {
+	if balancer {
 		return errors.New("an Application Load Balancer event")
 	}
-	var params map[string]string
-	if err := m.decode("pathParameters", &params); err != nil {
+	params, err := m.texts("pathParameters")
+	if err != nil {
 		return err
 	}
 	req := &request{
 		method: m.text("httpMethod"),
 		path:   ownPath(m.text("path"), m.text("resource"), params),
 		header: http.Header{},
-		caller: requestContext.caller(),
+		caller: who.caller(),
 	}
 	e.kind, e.request = kindREST, req
 	if err := restHeaders(m, req.header); err != nil {
 		return err
 	}
-	var err error
 	if req.query, err = restQuery(m); err != nil {
 		return err
 	}
@@ -50,32 +55,33 @@ func decodeREST(m members, e *event) error {
 }
 
 func restHeaders(m members, into http.Header) error {
-	var multi map[string][]string
-	if err := m.decode("multiValueHeaders", &multi); err != nil {
+	multi := false
+	err := m.each("multiValueHeaders", func(name string, value []byte) error {
+		multi = true
+		values, err := texts(value)
+		addHeader(into, name, values...)
 		return err
-	}
-	// In order, so that one event always becomes the same request: a name may
-	// come in several spellings.
-	for _, name := range slices.Sorted(maps.Keys(multi)) {
-		key := http.CanonicalHeaderKey(name)
-		into[key] = append(into[key], multi[name]...)
-	}
-	if len(multi) > 0 {
-		return nil
+	})
+	if err != nil || multi {
+		return err
 	}
 	return singleHeaders(m, into)
 }
 
 // singleHeaders reads the member "headers" of either payload format.
 func singleHeaders(m members, into http.Header) error {
-	var single map[string]string
-	if err := m.decode("headers", &single); err != nil {
+	return m.each("headers", func(name string, value []byte) error {
+		one, err := text(value)
+		addHeader(into, name, one)
 		return err
-	}
-	for _, name := range slices.Sorted(maps.Keys(single)) {
-		into.Add(name, single[name])
-	}
-	return nil
+	})
+}
+
+// addHeader adds values in the event's order: a name may come in several
+// spellings.
+func addHeader(into http.Header, name string, values ...string) {
+	key := http.CanonicalHeaderKey(name)
+	into[key] = append(into[key], values...)
 }
 
 // restQuery encodes the query again, which the event carries decoded: names in
@@ -93,27 +99,19 @@ func restQuery(m members) (string, error) {
 	if m.has(multi) && string(m[multi]) != "{}" {
 		source = multi
 	}
-	if !m.has(source) {
-		return "", nil
-	}
-	err := jsonscan.Object(m[source], func(name string, raw []byte) error {
+	err := m.each(source, func(name string, value []byte) error {
 		if source == single {
-			var value string
-			err := json.Unmarshal(raw, &value)
-			add(name, value)
+			one, err := text(value)
+			add(name, one)
 			return err
 		}
-		var values []string
-		err := json.Unmarshal(raw, &values)
-		for _, value := range values {
-			add(name, value)
+		values, err := texts(value)
+		for _, one := range values {
+			add(name, one)
 		}
 		return err
 	})
-	if err != nil {
-		return "", errors.New(`its member "` + source + `" is not of the documented form`)
-	}
-	return query.String(), nil
+	return query.String(), err
 }
 
 // encodeQuery writes a space as %20, which every decoder reads, not as the +

@@ -4,6 +4,7 @@
 //
 //	handler.go     Invoke: event in, answer out
 //	event.go       which kind of event came
+//	members.go     the event's members, read in place
 //	event_rest.go  REST API (payload 1.0) → request
 //	event_http.go  HTTP API and function URL (payload 2.0) → request
 //	path.go        where the path begins, and which paths are refused

@@ -142,6 +142,8 @@ func (c call) check(payload []byte) error {
 		Body            string `json:"body"`
 		IsBase64Encoded bool   `json:"isBase64Encoded"`
 	}
+	// A streamed answer has its body behind a delimiter, as it is.
+	payload, streamed, isStreamed := bytes.Cut(payload, make([]byte, 8))
 	if err := json.Unmarshal(payload, &answer); err != nil {
 		return fmt.Errorf("the function's answer is not the JSON it should be: %w", err)
 	}
@@ -151,6 +153,9 @@ func (c call) check(payload []byte) error {
 		if body, err = base64.StdEncoding.DecodeString(answer.Body); err != nil {
 			return fmt.Errorf("the answer's body is not base64: %w", err)
 		}
+	}
+	if isStreamed {
+		body = streamed
 	}
 	if answer.StatusCode != http.StatusOK {
 		return fmt.Errorf("the function answered %d: %.300s", answer.StatusCode, body)

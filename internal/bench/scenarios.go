@@ -42,9 +42,10 @@ type scenario struct {
 	call        func(fixture []byte) (call, error)
 	protocol    protocol
 	plan        plan
-	cold        bool // processes from exec to first answer
-	quota       bool // at the CPU share of a 128 MB function
-	countTokens bool // nothing but
+	env         []string // of the programs, besides the usual
+	cold        bool     // processes from exec to first answer
+	quota       bool     // at the CPU share of a 128 MB function
+	countTokens bool     // nothing but
 	goals       map[measure]goal
 }
 
@@ -77,6 +78,8 @@ var scenarios = []scenario{
 	{name: "json", title: "4.4 MB JSON body", call: bigJSON, plan: bigPlan, goals: ratios(0.10, 0.10, 0.40)},
 	{name: "base64", title: "4.4 MB base64 event", call: bigBase64, plan: bigPlan, goals: ratios(0.12, 0.12, 0.40)},
 	{name: "response", title: "1 MB response", call: bigResponse, plan: plan{epochs: 3, rounds: 5, calls: 20, warmUp: 10}, goals: ratios(0.30, 0.30, 0.60)},
+	{name: "streamed", title: "1 MB response, streamed by the relay", call: bigResponse, env: []string{"OMR_STREAMING=true"},
+		plan: plan{epochs: 3, rounds: 5, calls: 20, warmUp: 10}},
 	{name: "small", title: "2 KB call", call: small, plan: smallPlan, goals: ratios(0.75, 0.75, 1.0)},
 	{name: "cold", title: "cold start", call: small, plan: coldPlan, cold: true, goals: coldGoals},
 	{name: "tokens", title: "1,000 calls", call: small, plan: plan{epochs: 1, rounds: 1, calls: 1000}, countTokens: true,

@@ -51,7 +51,7 @@ func (b *bench) epoch(ctx context.Context, s scenario, c call, up *upstream, out
 			defer func() { err = errors.Join(err, q.remove()) }()
 		}
 		before := up.mints()
-		if procs[i], err = b.start(ctx, p, up, q); err != nil {
+		if procs[i], err = b.start(ctx, p, up, q, s.env...); err != nil {
 			return err
 		}
 		defer procs[i].stop()

@@ -3,11 +3,13 @@
 package emf
 
 import (
-	"encoding/json"
 	"io"
+	"strconv"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambdacontext"
+
+	"omr-relay/internal/jsonscan"
 )
 
 // Namespace is the metrics' namespace in CloudWatch.
@@ -26,22 +28,25 @@ func (c Counter) Count(name string, n int, by ...Dimension) {
 	if c.W == nil {
 		return
 	}
-	type metric struct{ Name, Unit string }
-	type directive struct {
-		Namespace  string
-		Dimensions [][]string
-		Metrics    []metric
-	}
-	line := map[string]any{"FunctionName": lambdacontext.FunctionName, name: n}
-	dimensions := []string{"FunctionName"}
+	// Written out: there is one in most invocations' way.
+	line := append(make([]byte, 0, 512), `{"FunctionName":`...)
+	line = quote(line, lambdacontext.FunctionName)
+	dimensions := append(make([]byte, 0, 128), `["FunctionName"`...)
 	for _, d := range by {
-		line[d.Name] = d.Value
-		dimensions = append(dimensions, d.Name)
+		line = append(quote(append(line, ','), d.Name), ':')
+		line = quote(line, d.Value)
+		dimensions = quote(append(dimensions, ','), d.Name)
 	}
-	line["_aws"] = map[string]any{
-		"Timestamp":         time.Now().UnixMilli(),
-		"CloudWatchMetrics": []directive{{Namespace, [][]string{dimensions}, []metric{{name, "Count"}}}},
-	}
-	text, _ := json.Marshal(line) // strings and numbers
-	_, _ = c.W.Write(append(text, '\n'))
+	line = append(quote(append(line, ','), name), ':')
+	line = strconv.AppendInt(line, int64(n), 10)
+	line = append(line, `,"_aws":{"Timestamp":`...)
+	line = strconv.AppendInt(line, time.Now().UnixMilli(), 10)
+	line = append(line, `,"CloudWatchMetrics":[{"Namespace":"`+Namespace+`","Dimensions":[`...)
+	line = append(append(line, dimensions...), `]],"Metrics":[{"Name":`...)
+	line = quote(line, name)
+	line = append(line, ",\"Unit\":\"Count\"}]}]}}\n"...)
+	_, _ = c.W.Write(line)
 }
+
+// quote appends a name, which has nothing in it but UTF-8.
+func quote(line []byte, name string) []byte { return jsonscan.AppendQuoted(line, []byte(name)) }
