@@ -1,7 +1,6 @@
 package handler
 
 import (
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -10,6 +9,7 @@ import (
 
 	"omr-relay/internal/fault"
 	"omr-relay/internal/jsonscan"
+	"omr-relay/internal/radix64"
 )
 
 // decodeREST reads the proxy event of a REST API (payload format 1.0):
@@ -152,12 +152,12 @@ func decodeBody(m members) (body *scratch, callerFault, err error) {
 // reading as a string: base64 has nothing to escape.
 func (s *scratch) decodeBase64(encoded, raw []byte) error {
 	space := s.bytes[:cap(s.bytes)]
-	n, err := base64.StdEncoding.Decode(space, encoded)
+	n, err := radix64.Decode(space, encoded)
 	if err != nil {
 		// Some encoders escape the slash.
 		var text []byte
 		if text, err = jsonscan.Unquote(raw); err == nil {
-			n, err = base64.StdEncoding.Decode(space, text)
+			n, err = radix64.Decode(space, text)
 		}
 	}
 	if err == nil {

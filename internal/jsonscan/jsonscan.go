@@ -4,13 +4,15 @@
 //
 // The scanner tells where values begin and end. It does not check the inside
 // of nested values; whoever uses one parses it.
+//
+//	jsonscan.go  where values begin and end; strings → text
+//	array.go     the elements of an array
+//	quote.go     text → strings
 package jsonscan
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
-	"math/bits"
 	"strconv"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -224,68 +226,4 @@ func hex4(in []byte) (rune, bool) {
 		return utf8.RuneError, false
 	}
 	return rune(n), true
-}
-
-// AppendQuoted appends text, which must be UTF-8, as a JSON string. It escapes
-// only what JSON wants escaped (RFC 8259 §7).
-func AppendQuoted(dst, text []byte) []byte {
-	const hex = "0123456789abcdef"
-	dst = append(dst, '"')
-	start := 0
-	for i := nextEscape(text, 0); i < len(text); i = nextEscape(text, i+1) {
-		dst = append(dst, text[start:i]...)
-		start = i + 1
-		switch b := text[i]; b {
-		case '"', '\\':
-			dst = append(dst, '\\', b)
-		case '\n':
-			dst = append(dst, '\\', 'n')
-		case '\r':
-			dst = append(dst, '\\', 'r')
-		case '\t':
-			dst = append(dst, '\\', 't')
-		default:
-			dst = append(dst, '\\', 'u', '0', '0', hex[b>>4], hex[b&0xf])
-		}
-	}
-	dst = append(dst, text[start:]...)
-	return append(dst, '"')
-}
-
-// QuotedLen is the length of what AppendQuoted appends for text.
-func QuotedLen(text []byte) int {
-	n := len(text) + len(`""`)
-	for i := nextEscape(text, 0); i < len(text); i = nextEscape(text, i+1) {
-		switch text[i] {
-		case '"', '\\', '\n', '\r', '\t':
-			n++
-		default:
-			n += len(`\u0000`) - 1
-		}
-	}
-	return n
-}
-
-// nextEscape returns the index, from i on, of the first byte that a JSON string
-// does not hold as it is, or the length of text. It looks at eight bytes at a
-// time: a word has a zero byte exactly where (w-ones)&^w has the byte's highest
-// bit set, up to and including the first such byte.
-func nextEscape(text []byte, i int) int {
-	const ones, highs = 0x0101010101010101, 0x8080808080808080
-	for ; i+8 <= len(text); i += 8 {
-		w := binary.LittleEndian.Uint64(text[i:])
-		quote, backslash := w^(ones*'"'), w^(ones*'\\')
-		found := (w - ones*0x20) &^ w
-		found |= (quote - ones) &^ quote
-		found |= (backslash - ones) &^ backslash
-		if found &= highs; found != 0 {
-			return i + bits.TrailingZeros64(found)/8
-		}
-	}
-	for ; i < len(text); i++ {
-		if b := text[i]; b < 0x20 || b == '"' || b == '\\' {
-			return i
-		}
-	}
-	return i
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"omr-relay/internal/fault"
@@ -34,9 +35,12 @@ type Config struct {
 // goroutine of its own accord and keeps no context: each mint runs within the
 // invocation that needed it. A Cache is safe for concurrent use.
 type Cache struct {
-	mu      sync.Mutex // guards what follows; never held over a call
-	current *Token
-	flight  *flight
+	// current is written under mu and read by anyone: a call whose token is
+	// neither due nor rejected takes no lock.
+	current atomic.Pointer[Token]
+
+	mu     sync.Mutex // guards what follows; never held over a call
+	flight *flight
 
 	// After a refresh that failed or brought nothing, the next one waits.
 	refreshAt time.Time
@@ -82,8 +86,12 @@ func NewCache(cfg Config) *Cache {
 
 // Token returns a token that is valid now. When there is none it mints one, or
 // waits for the mint that is under way; either ends with ctx at the latest.
-// Every error is a [*fault.Error].
+// Every error is a [*fault.Error]. One that is there costs neither a lock nor an
+// allocation.
 func (c *Cache) Token(ctx context.Context) (*Token, trace.Outcome, error) {
+	if token := c.current.Load(); token.validAt(wallNow()) {
+		return token, trace.Hit, nil
+	}
 	return c.wait(ctx, func(t *Token) bool { return t.validAt(wallNow()) })
 }
 
@@ -93,9 +101,9 @@ func (c *Cache) wait(ctx context.Context, enough func(*Token) bool) (*Token, tra
 	outcome := trace.Hit
 	for {
 		c.mu.Lock()
-		if enough(c.current) {
-			defer c.mu.Unlock()
-			return c.current, outcome, nil
+		if token := c.current.Load(); enough(token) {
+			c.mu.Unlock()
+			return token, outcome, nil
 		}
 		f := c.flight
 		if f == nil {
@@ -145,10 +153,10 @@ func (c *Cache) lead(ctx context.Context, f *flight) {
 
 // storeLocked takes the result of a mint.
 func (c *Cache) storeLocked(fresh *Token, err error) {
-	now, old := wallNow(), c.current
+	now, old := wallNow(), c.current.Load()
 	replaces := fresh != nil && !old.validAt(now)
 	if replaces || fresh != nil && !fresh.expiry.Before(old.expiry) {
-		c.current = fresh
+		c.current.Store(fresh)
 	}
 	if replaces || fresh != nil && fresh.expiry.Sub(old.expiry) >= minGain {
 		c.refreshAt, c.backoff, c.stuck = time.Time{}, 0, false
@@ -172,8 +180,8 @@ func (c *Cache) storeLocked(fresh *Token, err error) {
 func (c *Cache) Invalidate(rejected *Token) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.current != nil && rejected != nil && c.current.value.Equal(rejected.value) {
-		c.current = nil
+	if current := c.current.Load(); current != nil && rejected != nil && current.value.Equal(rejected.value) {
+		c.current.Store(nil)
 	}
 }
 
@@ -194,10 +202,8 @@ func (c *Cache) Ensure(ctx context.Context, d time.Duration) (time.Duration, err
 
 // left is how long the current token still lives.
 func (c *Cache) left() time.Duration {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if now := wallNow(); c.current.validAt(now) {
-		return c.current.expiry.Sub(now)
+	if token, now := c.current.Load(), wallNow(); token.validAt(now) {
+		return token.expiry.Sub(now)
 	}
 	return 0
 }
@@ -208,10 +214,12 @@ func (c *Cache) left() time.Duration {
 // ends it then, and returns why it brought no token. The function is nil when
 // nothing was begun.
 func (c *Cache) refresh(ctx context.Context, token *Token) (join func() error) {
+	if !token.softAt(wallNow()) {
+		return nil
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	now := wallNow()
-	if c.flight != nil || c.current != token || !token.softAt(now) || now.Before(c.refreshAt) {
+	if c.flight != nil || c.current.Load() != token || wallNow().Before(c.refreshAt) {
 		return nil
 	}
 	f := c.beginLocked()
@@ -237,7 +245,7 @@ func (c *Cache) refresh(ctx context.Context, token *Token) (join func() error) {
 func (c *Cache) mayRepair(rejected *Token) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.current != rejected || !c.repairHeldLocked()
+	return c.current.Load() != rejected || !c.repairHeldLocked()
 }
 
 // repairHeldLocked reports whether repairs wait. A clock that was set back

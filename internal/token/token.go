@@ -20,7 +20,8 @@ import (
 
 // Token is an access token. It cannot be printed and never changes.
 type Token struct {
-	value opaque.String
+	value  opaque.String
+	header opaque.String // what Authorization holds, put together once
 	// Both are wall-clock times without a monotonic reading: Go's monotonic
 	// clock stands still while Lambda freezes the environment, and a token
 	// does not.
@@ -33,7 +34,10 @@ type Token struct {
 func newToken(value opaque.String, sent time.Time, lifetime time.Duration, lead float64) *Token {
 	sent = sent.Round(0)
 	early := min(time.Duration(float64(lifetime)*lead), maxLead)
-	return &Token{value: value, expiry: sent.Add(lifetime), soft: sent.Add(lifetime - early)}
+	return &Token{
+		value: value, header: opaque.New("Bearer " + value.Reveal()),
+		expiry: sent.Add(lifetime), soft: sent.Add(lifetime - early),
+	}
 }
 
 // maxLead keeps a day-long token from being refreshed hours too early.

@@ -2,6 +2,7 @@ package token
 
 import (
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptrace"
 	"sync"
@@ -105,7 +106,8 @@ func (t *Transport) send(req *http.Request, token *Token) (*http.Response, error
 	}
 	record := trace.From(req.Context())
 	record.Sent = false // a call that was rejected before has not been taken
-	header := req.Header.Clone()
+	// The lists of values stay shared, and nobody changes them.
+	header := maps.Clone(req.Header)
 	req = req.WithContext(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
 		// Called by RoundTrip itself, before it writes anything.
 		GotConn: func(httptrace.GotConnInfo) {
@@ -118,7 +120,7 @@ func (t *Transport) send(req *http.Request, token *Token) (*http.Response, error
 		},
 	}))
 	req.Header = header
-	header.Set("Authorization", "Bearer "+token.value.Reveal())
+	header["Authorization"] = []string{token.header.Reveal()}
 	record.Carried = token
 	record.UpstreamCalls++
 	resp, err := base.RoundTrip(req)
