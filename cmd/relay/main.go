@@ -36,6 +36,9 @@ const prefetchBudget = 2500 * time.Millisecond
 // first invocation, or a Runtime API that cannot be talked to.
 func run(ctx context.Context, getenv func(string) string, stdout io.Writer, serve func(*handler.Handler) error) error {
 	cfg, err := wire.ConfigFromEnv(getenv)
+	if err == nil && cfg.BaseURL.Scheme == "https" {
+		go loadRoots(getenv) // ends by itself
+	}
 	awsConfig, awsErr := wire.LoadAWS(ctx)
 	if err = errors.Join(err, awsErr); err != nil {
 		wire.NewLogger(stdout, cfg.LogLevel).LogAttrs(ctx, slog.LevelError, "bad configuration", slog.String("error", err.Error()))
