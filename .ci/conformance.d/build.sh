@@ -10,6 +10,10 @@ build_for() {
       return 1
     }
   done
+  if grep -nE '(: |- )[&*][[:alnum:]]+$' "$WORK/build-$1/template.yaml"; then
+    echo 'YAML aliases, which CloudFormation refuses'
+    return 1
+  fi
 }
 
 build_inspect() {

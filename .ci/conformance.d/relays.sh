@@ -36,18 +36,18 @@ no_key_shown() {
   ! grep -Fq -e "$CALLER_KEY" -e "$WRONG_KEY" "$WORK/$1.log"
 }
 
-# start_rie: the built function under the bare emulator. AWS_LAMBDA_FUNCTION_TIMEOUT is the template's.
+# start_rie NAME [streaming]: the built function under the bare emulator. AWS_LAMBDA_FUNCTION_TIMEOUT is the template's.
 start_rie() {
   use_services
   local port api
   port=$(free_port)
   api=$(free_port)
   AWS_ENDPOINT_URL_SECRETS_MANAGER=$AWS_ENDPOINT_URL OMR_SECRET_ID=$SECRET_ARN OMR_BASE_URL=$STANDIN_HTTP \
-    AWS_REGION=us-east-1 AWS_LAMBDA_FUNCTION_TIMEOUT=28 \
-    start rie "$(rie_binary)" --runtime-interface-emulator-address "127.0.0.1:$port" \
+    OMR_STREAMING=${2:+true} AWS_REGION=us-east-1 AWS_LAMBDA_FUNCTION_TIMEOUT=25 \
+    start "$1" "$(rie_binary)" --runtime-interface-emulator-address "127.0.0.1:$port" \
     --runtime-api-address "127.0.0.1:$api" "$WORK/build-x86_64/RelayFunction/bootstrap"
-  await_start 10 rie listening 127.0.0.1 "$port"
-  echo "http://127.0.0.1:$port/2015-03-31/functions/function/invocations" >"$WORK/rie.url"
+  await_start 10 "$1" listening 127.0.0.1 "$port"
+  echo "http://127.0.0.1:$port/2015-03-31/functions/function/invocations${2:+#$2}" >"$WORK/$1.url"
 }
 
 # stop_gently NAME: it must end by itself when told to.
@@ -59,7 +59,7 @@ stop_gently() {
   rm "$WORK/pids/$1"
 }
 
-# call CASE RELAY: RELAY is sam-api, rie or cmd-local.
+# call CASE RELAY: RELAY is sam-api, rie, rie-streaming or cmd-local.
 call() {
   use_services
   python3 "$PARTS/calls.py" "$1" "$(<"$WORK/$2.url")"
@@ -67,22 +67,24 @@ call() {
 
 rie_scheduled() {
   scheduled_event >"$WORK/scheduled.json"
-  post_event "$WORK/scheduled.json" >"$WORK/response.json"
+  post_event rie "$WORK/scheduled.json" >"$WORK/response.json"
   python3 "$PARTS/calls.py" scheduled "$WORK/response.json"
 }
 
+# rie_fixtures RELAY [streaming]
 rie_fixtures() {
   use_services
   local event calls
   for event in events/*.json; do
     echo "$event"
     calls=$(calls_so_far)
-    post_event "$event" >"$WORK/response.json"
-    python3 "$PARTS/fixtures.py" "$event" "$WORK/response.json" "$calls"
+    post_event "$1" "$event" >"$WORK/response.json"
+    python3 "$PARTS/fixtures.py" "$event" "$WORK/response.json" "$calls" "${@:2}"
   done
 }
 
-post_event() { curl -sS --max-time 60 --data-binary "@$1" "$(<"$WORK/rie.url")"; }
+# post_event RELAY FILE
+post_event() { curl -sS --max-time 60 --data-binary "@$2" "$(<"$WORK/$1.url")"; }
 
 # The SDKs take RELAY KEY [refused].
 sdk_v5() {

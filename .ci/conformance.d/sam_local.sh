@@ -7,22 +7,22 @@ sam_local() {
   set -- "$CACHE/venv-sam/bin/sam" local "$command" "$@" --template "$WORK/build-x86_64/template.yaml" \
     --config-file "$ROOT/samconfig.toml" \
     --skip-pull-image --add-host "host.docker.internal:$(gateway)" --env-vars "$WORK/env-vars.json" \
-    --parameter-overrides "Architecture=x86_64 SecretArn=$SECRET_ARN BaseUrl=$STANDIN_HTTPS"
+    --parameter-overrides "Architecture=x86_64 SecretArn=$SECRET_ARN BaseUrl=$STANDIN_HTTPS ${SAM_PARAMETER:-}"
   ${SAM_RUNS_IN:-} "$@"
 }
 
-# invoke_fixture FILE: one run of sam local invoke, its output against what the fixture is for. samconfig.toml
-# says which function is meant.
+# invoke_fixture FILE [streaming]: one run of sam local invoke, its output against what the fixture is for.
+# samconfig.toml says which function is meant.
 invoke_fixture() {
   use_services
   local calls
   calls=$(calls_so_far)
   # An invocation that fails is no failure of the command: the error is its output.
-  sam_local invoke --event "$1" >"$WORK/response.json" 2>"$WORK/invoke.log" || {
+  SAM_PARAMETER=${2:+Streaming=true} sam_local invoke --event "$1" >"$WORK/response.json" 2>"$WORK/invoke.log" || {
     cat "$WORK/invoke.log"
     return 1
   }
-  python3 "$PARTS/fixtures.py" "$1" "$WORK/response.json" "$calls"
+  python3 "$PARTS/fixtures.py" "$1" "$WORK/response.json" "$calls" "${@:2}"
 }
 
 start_sam_api() {

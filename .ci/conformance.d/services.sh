@@ -3,7 +3,7 @@
 # No check may reach an account of whoever runs it.
 export AWS_ACCESS_KEY_ID=example AWS_SECRET_ACCESS_KEY=example AWS_EC2_METADATA_DISABLED=true
 export AWS_CONFIG_FILE=/dev/null AWS_SHARED_CREDENTIALS_FILE=/dev/null AWS_PAGER=''
-unset AWS_PROFILE AWS_SESSION_TOKEN AWS_ENDPOINT_URL OMR_SECRET_ID OMR_BASE_URL OMR_TOKEN_URL
+unset AWS_PROFILE AWS_SESSION_TOKEN AWS_ENDPOINT_URL OMR_SECRET_ID OMR_BASE_URL OMR_TOKEN_URL OMR_STREAMING
 
 # A caller's, of the length that API Gateway's keys have, and one that nobody has.
 CALLER_KEY=conformance-0123456789-abcdefghijklmnopq

@@ -1,13 +1,14 @@
 """Templates with one thing wrong, to see that the assertions notice."""
 
 import copy
+import re
 
 
 def spoilt(template):
     """Yields each with the words that must be said about it."""
-    def spoil(words, change):
+    def spoil(words, change, section="Resources"):
         wrong = copy.deepcopy(template)
-        change(wrong["Resources"])
+        change(wrong[section])
         return words, wrong
 
     def statements(r, role="RelayRole"):
@@ -24,6 +25,16 @@ def spoilt(template):
 
     def token(r):
         return body(r)["paths"]["/oauth2/token"]["Fn::If"][1]
+
+    def integration(r):
+        return token(r)["post"]["x-amazon-apigateway-integration"]
+
+    def dated(r, way, date):
+        sub = integration(r)["uri"]["Fn::If"][way]["Fn::Sub"]
+        sub[0] = re.sub(r"path/[0-9-]+/", f"path/{date}/", sub[0])
+
+    def told(r):
+        return r["RelayFunction"]["Properties"]["Environment"]["Variables"]
 
     def scheme(r, *way):
         found = body(r)["components"]["securitySchemes"]["caller"]
@@ -53,7 +64,7 @@ def spoilt(template):
     yield spoil("ApiKey: open to all", lambda r: token(r)["post"].update(security=[{"caller": []}, {"api_key": []}]))
     yield spoil("Cognito: open to all", lambda r: body(r)["paths"].update({"/connect/token": token(r)}))
     yield spoil("no method for every path", lambda r: body(r)["paths"].pop("/{proxy+}"))
-    yield spoil("does not call the alias", lambda r: token(r)["post"]["x-amazon-apigateway-integration"].update(uri="arn:other"))
+    yield spoil("does not call the alias", lambda r: integration(r).update(uri="arn:other"))
     yield spoil("security at the root", lambda r: body(r).update(security=[{"caller": []}]))
     yield spoil("the key is not the authorizer's", properties("RelayApi", ApiKeySourceType="HEADER"))
     yield spoil("the key is not the authorizer's", lambda r: body(r)["components"]["securitySchemes"]["api_key"].update(name="key"))
@@ -75,6 +86,18 @@ def spoilt(template):
     yield spoil("around the key", properties("RelayFunction", FunctionUrlConfig={"AuthType": "NONE"}))
     yield spoil("the authorizer is told", properties("AuthorizerFunction", Environment={"Variables": {"A": "b"}}))
     yield spoil("the functions are", lambda r: r["AuthorizerFunction"].pop("Condition"))
+
+    yield spoil("Streaming=true: post /oauth2/token transfers by None", lambda r: integration(r).pop("responseTransferMode"))
+    yield spoil("Streaming=true: post /oauth2/token transfers by BUFFERED", lambda r: integration(r)["responseTransferMode"]["Fn::If"].__setitem__(1, "BUFFERED"))
+    yield spoil("Streaming=false: post /oauth2/token transfers by STREAM", lambda r: integration(r).update(responseTransferMode="STREAM"))
+    yield spoil("Streaming=true: post /oauth2/token calls", lambda r: integration(r).update(uri=integration(r)["uri"]["Fn::If"][2]))
+    yield spoil("Streaming=false: post /oauth2/token calls", lambda r: integration(r).update(uri=integration(r)["uri"]["Fn::If"][1]))
+    yield spoil("path/2015-03-31/functions/${Alias}/response-streaming", lambda r: dated(r, 1, "2015-03-31"))
+    yield spoil("path/2021-11-15/functions/${Alias}/invocations", lambda r: dated(r, 2, "2021-11-15"))
+    yield spoil("Streaming=true: the function is told None", lambda r: told(r).pop("OMR_STREAMING"))
+    yield spoil("Streaming=true: the function is told false", lambda r: told(r).update(OMR_STREAMING="false"))
+    yield spoil("Streaming=false: the function is told true", lambda r: told(r).update(OMR_STREAMING="true"))
+    yield spoil("Streaming=None: post /connect/token transfers by STREAM", lambda p: p["Streaming"].update(Default="true"), "Parameters")
 
     yield spoil("turns ['*/*'] into base64", properties("RelayApi", BinaryMediaTypes=["*/*"]))
     yield spoil("turns [] into base64", properties("RelayApi", BinaryMediaTypes=[]))

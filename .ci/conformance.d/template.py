@@ -1,6 +1,8 @@
 """Asserts what SAM makes of the template: usage template.py [--self-test] TEMPLATE."""
 
 import copy
+import itertools
+import json
 import logging
 import re
 import sys
@@ -10,11 +12,13 @@ from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import yaml_parse
 
 import callers
+import streaming
 from conditions import resolve
 from spoilt import spoilt
 
 ENVIRONMENT = {
-    "OMR_SECRET_ID", "OMR_BASE_URL", "OMR_TOKEN_URL", "OMR_WARMUP_INTERVAL", "AWS_ENDPOINT_URL_SECRETS_MANAGER",
+    "OMR_SECRET_ID", "OMR_BASE_URL", "OMR_TOKEN_URL", "OMR_STREAMING", "OMR_WARMUP_INTERVAL",
+    "AWS_ENDPOINT_URL_SECRETS_MANAGER",
 }
 TRACES = {"xray:PutTelemetryRecords": "*", "xray:PutTraceSegments": "*"}
 # role: action: the one resource it may be granted on
@@ -59,16 +63,18 @@ def faults(template):
     translated = translate(template)
     # SAM makes a new deployment when the body changes, and does not see what a condition in it comes to.
     if template["Resources"]["RelayApi"]["Properties"].get("AlwaysDeploy") is not True:
-        yield "another choice of authorization would not reach the stage"
-    for choice in callers.CHOICES:
+        yield "another choice of authorization or streaming would not reach the stage"
+    for choice, setting in itertools.product(callers.CHOICES, streaming.SETTINGS):
         parameters = {"Authorization": choice, "KmsKeyArn": "given", "MonthlyQuota": "1000"}
-        yield from faults_of(choice, resolve(translated, parameters))
+        if setting:
+            parameters["Streaming"] = setting
+        yield from faults_of(choice, setting, resolve(translated, parameters))
     for name, plan in resolve(translated, {})["RelayUsagePlan"]["Properties"].items():
         if name == "Quota":
             yield f"without MonthlyQuota there is a quota of {plan}"
 
 
-def faults_of(choice, resources):
+def faults_of(choice, setting, resources):
     def of_type(name):
         return {k: r.get("Properties", {}) for k, r in resources.items() if r["Type"] == name}
 
@@ -77,6 +83,7 @@ def faults_of(choice, resources):
         yield f"{choice}: the functions are {sorted(functions)}"
         return
     yield from callers.faults(choice, of_type, ALIAS)
+    yield from streaming.faults(setting, of_type, ALIAS)
     yield from binary_faults(of_type)
     yield from log_faults(of_type, functions)
     for name, function in functions.items():
@@ -155,7 +162,8 @@ def log_faults(of_type, functions):
 
 
 def main():
-    template = yaml_parse(open(sys.argv[-1], encoding="utf-8").read())
+    # Without aliases, as `sam build` writes it: what is spoilt in one place is spoilt in no other.
+    template = json.loads(json.dumps(yaml_parse(open(sys.argv[-1], encoding="utf-8").read())))
     if "--self-test" not in sys.argv:
         return list(faults(template))
     missed = []

@@ -1,4 +1,4 @@
-"""Two ways to the relay: curl to an HTTP address, REST API events to a bare emulator."""
+"""Ways to the relay: curl to an HTTP address, REST API events to a bare emulator."""
 
 import base64
 import json
@@ -47,7 +47,7 @@ class Emulator:
     def call(self, method, target, body=None, headers=()):
         path, _, query = target.partition("?")
         values = urllib.parse.parse_qs(query, keep_blank_values=True) or None
-        response = self.invoke(json.dumps({
+        return self.answer(self.invoke(json.dumps({
             "resource": "/{proxy+}",
             "path": path,
             "httpMethod": method,
@@ -58,7 +58,10 @@ class Emulator:
                                "stage": "live"},
             "body": None if body is None else body.decode(),
             "isBase64Encoded": False,
-        }).encode())
+        }).encode()))
+
+    def answer(self, raw):
+        response = json.loads(raw)
         if "statusCode" not in response:
             raise AssertionError(f"the function answered {response}")
         answer = response["body"].encode()
@@ -69,7 +72,24 @@ class Emulator:
     def invoke(self, event):
         request = urllib.request.Request(self.url, data=event, method="POST")
         with urllib.request.urlopen(request, timeout=60) as answer:
-            return json.load(answer)
+            return answer.read()
+
+
+class StreamingEmulator(Emulator):
+    def answer(self, raw):
+        head, body = streamed(raw)
+        return Answer(head["statusCode"], head["headers"], body)
+
+
+def streamed(raw):
+    """The two parts of an answer in the streaming format. The emulator hands it over when it is complete."""
+    head, delimiter, body = raw.partition(bytes(8))
+    if not delimiter:
+        raise AssertionError(f"the answer is not streamed: {raw[:500]!r}")
+    head = json.loads(head)
+    if strange := head.keys() - {"statusCode", "headers", "multiValueHeaders", "cookies"}:
+        raise AssertionError(f"API Gateway would not take {sorted(strange)} before the body")
+    return head, body
 
 
 def read(path):
@@ -86,4 +106,8 @@ def read_headers(path):
 
 
 def to(url):
-    return Emulator(url) if url.endswith("/invocations") else Curl(url)
+    """The fragment, which nobody sends, says that an emulator's answers are streamed."""
+    address, _, streams = url.partition("#")
+    if not address.endswith("/invocations"):
+        return Curl(url)
+    return StreamingEmulator(address) if streams else Emulator(address)

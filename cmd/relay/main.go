@@ -8,6 +8,7 @@ import (
 	"log"
 	"log/slog"
 	"os"
+	"runtime"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambdacontext"
@@ -21,7 +22,14 @@ func main() {
 	log.SetOutput(wire.StandardLog(os.Stderr))
 	ctx := context.Background()
 	err := run(ctx, os.Getenv, os.Stdout, func(h *handler.Handler) error {
-		return bootstrap.Serve(ctx, os.Getenv("AWS_LAMBDA_RUNTIME_API"), lambdacontext.MaxConcurrency(), h)
+		n := lambdacontext.MaxConcurrency()
+		if n == 1 && os.Getenv("GOMAXPROCS") == "" {
+			// One invocation is one thing after the other: more threads would
+			// wake one another for nothing. Only now, as init has two things
+			// to do at once.
+			runtime.GOMAXPROCS(1)
+		}
+		return bootstrap.Serve(ctx, os.Getenv("AWS_LAMBDA_RUNTIME_API"), n, h)
 	})
 	if err != nil {
 		os.Exit(1)
