@@ -19,17 +19,17 @@ import (
 )
 
 func main() {
+	concurrency := lambdacontext.MaxConcurrency()
+	if concurrency == 1 && os.Getenv("GOMAXPROCS") == "" {
+		// An invocation is one thing after the other: more threads would wake
+		// one another for nothing. template.yaml sets the variable, which
+		// spares the start as well.
+		runtime.GOMAXPROCS(1)
+	}
 	log.SetOutput(wire.StandardLog(os.Stderr))
 	ctx := context.Background()
 	err := run(ctx, os.Getenv, os.Stdout, func(h *handler.Handler) error {
-		n := lambdacontext.MaxConcurrency()
-		if n == 1 && os.Getenv("GOMAXPROCS") == "" {
-			// One invocation is one thing after the other: more threads would
-			// wake one another for nothing. Only now, as init has two things
-			// to do at once.
-			runtime.GOMAXPROCS(1)
-		}
-		return bootstrap.Serve(ctx, os.Getenv("AWS_LAMBDA_RUNTIME_API"), n, h)
+		return bootstrap.Serve(ctx, os.Getenv("AWS_LAMBDA_RUNTIME_API"), concurrency, h)
 	})
 	if err != nil {
 		os.Exit(1)

@@ -41,6 +41,9 @@ func (b *bench) start(ctx context.Context, p program, up *upstream, quota *quota
 	}
 	cmd := exec.CommandContext(ctx, p.path) //nolint:gosec // a program that was just built, or that the user named
 	cmd.Env = append(environment(api, up, b.trust), env...)
+	if p.name == relayName {
+		cmd.Env = append(cmd.Env, "GOMAXPROCS=1") // as template.yaml has it
+	}
 	// A file, not a pipe: nobody here needs to wake up for a log line.
 	cmd.Stdout, cmd.Stderr = log, log
 	proc := &process{program: p, cmd: cmd, api: api, log: log, began: time.Now()}
