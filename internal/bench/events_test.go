@@ -66,6 +66,9 @@ func TestCheck(t *testing.T) {
 		`{"statusCode":502,"body":"a reply"}`:                             "answered 502",
 		`{"statusCode":200,"body":"!","isBase64Encoded":true}`:            "not base64",
 		`broken`: "not the JSON",
+		"{\"statusCode\":200}\x00\x00\x00\x00\x00\x00\x00\x00a reply":       "",
+		"{\"statusCode\":200}\x00\x00\x00\x00\x00\x00\x00\x00a repl":        "did not come back",
+		"{\"statusCode\":200,\"body\":\"a reply\"}\x00\x00\x00\x00\x00\x00": "not the JSON",
 	} {
 		if err := c.check([]byte(payload)); fault == "" && err != nil || fault != "" && (err == nil || !strings.Contains(err.Error(), fault)) {
 			t.Errorf("%s is checked with %v", payload, err)
