@@ -1,9 +1,10 @@
-// Command allocs keeps account of what the relay's own benchmarks allocate.
+// Command allocs keeps account of what the relay's own benchmarks allocate, and
+// about how long they take.
 //
 //	go -C internal/bench run ./allocs          run them and rewrite ALLOCS.md
 //	go -C internal/bench run ./allocs -check   run them and exit 1 if any allocates more often
 //
-// It needs nothing but Go. Times are not kept: they belong to the machine.
+// It needs nothing but Go. Times are not compared: they belong to the machine.
 package main
 
 import (

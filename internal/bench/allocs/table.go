@@ -8,17 +8,18 @@ import (
 	"strings"
 )
 
-// row is what one operation of a benchmark allocates.
+// row is what one operation of a benchmark takes.
 type row struct {
 	name   string // package and benchmark
 	allocs int64
 	bytes  int64
+	nanos  int64
 }
 
 var (
 	packageLine = regexp.MustCompile(`^pkg: (\S+)$`)
-	resultLine  = regexp.MustCompile(`^(Benchmark\S*?)(?:-\d+)?\s.*?(\d+) B/op\s+(\d+) allocs/op`)
-	tableLine   = regexp.MustCompile("^\\| `([^`]+)` \\| *(\\d+) \\| *(\\d+) \\|$")
+	resultLine  = regexp.MustCompile(`^(Benchmark\S*?)(?:-\d+)?\s+\d+\s+(\d+)\S* ns/op\s.*?(\d+) B/op\s+(\d+) allocs/op`)
+	tableLine   = regexp.MustCompile("^\\| `([^`]+)` \\| *(\\d+) \\| *(\\d+) \\| *(\\d+) \\|$")
 )
 
 // parseBenchmarks reads the output of go test -benchmem. Of several runs of a
@@ -35,9 +36,9 @@ func parseBenchmarks(text string) []row {
 		if m == nil {
 			continue
 		}
-		r := row{name: pkg + "." + strings.TrimPrefix(m[1], "Benchmark"), bytes: number(m[2]), allocs: number(m[3])}
+		r := row{name: pkg + "." + strings.TrimPrefix(m[1], "Benchmark"), nanos: number(m[2]), bytes: number(m[3]), allocs: number(m[4])}
 		if before, ok := least[r.name]; ok {
-			r.allocs, r.bytes = min(r.allocs, before.allocs), min(r.bytes, before.bytes)
+			r.allocs, r.bytes, r.nanos = min(r.allocs, before.allocs), min(r.bytes, before.bytes), min(r.nanos, before.nanos)
 		}
 		least[r.name] = r
 	}
@@ -55,15 +56,16 @@ func number(digits string) int64 {
 	return n
 }
 
-// format writes the table. Bytes are rounded up to two digits: they vary a
-// little from machine to machine, and nothing compares them.
+// format writes the table. Bytes and times are rounded up to two digits: they
+// vary from machine to machine, and nothing compares them.
 func format(rows []row) string {
 	var out strings.Builder
 	out.WriteString("# Allocations per operation\n\n" +
 		"Rewritten by `go -C internal/bench run ./allocs`. With `-check` it fails if a count has grown.\n\n" +
-		"| benchmark | allocs/op | B/op, about |\n|---|---:|---:|\n")
+		"The times are one machine's, to compare the rows by.\n\n" +
+		"| benchmark | allocs/op | B/op, about | ns/op, about |\n|---|---:|---:|---:|\n")
 	for _, r := range rows {
-		fmt.Fprintf(&out, "| `%s` | %d | %d |\n", r.name, r.allocs, roundUp(r.bytes))
+		fmt.Fprintf(&out, "| `%s` | %d | %d | %d |\n", r.name, r.allocs, roundUp(r.bytes), roundUp(r.nanos))
 	}
 	return out.String()
 }
@@ -80,7 +82,7 @@ func parseTable(text string) []row {
 	var rows []row
 	for line := range strings.Lines(text) {
 		if m := tableLine.FindStringSubmatch(strings.TrimSpace(line)); m != nil {
-			rows = append(rows, row{name: m[1], allocs: number(m[2]), bytes: number(m[3])})
+			rows = append(rows, row{name: m[1], allocs: number(m[2]), bytes: number(m[3]), nanos: number(m[4])})
 		}
 	}
 	return rows
