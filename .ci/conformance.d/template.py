@@ -17,7 +17,7 @@ from conditions import resolve
 from spoilt import spoilt
 
 ENVIRONMENT = {
-    "OMR_SECRET_ID", "OMR_BASE_URL", "OMR_TOKEN_URL", "OMR_STREAMING", "OMR_WARMUP_INTERVAL",
+    "OMR_SECRET_ID", "OMR_BASE_URL", "OMR_TOKEN_URL", "OMR_STREAMING", "OMR_WARMUP_INTERVAL", "GOMAXPROCS",
     "AWS_ENDPOINT_URL_SECRETS_MANAGER",
 }
 TRACES = {"xray:PutTelemetryRecords": "*", "xray:PutTraceSegments": "*"}
