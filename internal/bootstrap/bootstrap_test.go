@@ -202,6 +202,29 @@ func readRequest(conn net.Conn) (*http.Request, string) {
 	return req, string(body)
 }
 
+// TestTooLarge goes on when the API finds an answer too large.
+func TestTooLarge(t *testing.T) {
+	var events atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.Method == http.MethodPost:
+			_, _ = io.Copy(io.Discard, r.Body)
+			w.WriteHeader(http.StatusRequestEntityTooLarge)
+		case events.Add(1) > 3:
+			w.WriteHeader(http.StatusGone)
+		default:
+			w.Header().Set("Lambda-Runtime-Deadline-Ms", strconv.FormatInt(time.Now().Add(time.Minute).UnixMilli(), 10))
+		}
+	}))
+	defer server.Close()
+	err := bootstrap.Serve(t.Context(), server.Listener.Addr().String(), 1, handlerFunc(func(_ context.Context, _, dst []byte) ([]byte, error) {
+		return append(dst, "large"...), nil
+	}))
+	if err == nil || err.Error() != "asking for the next invocation: the Runtime API answered 410" || events.Load() != 4 {
+		t.Errorf("after %d events: %v", events.Load(), err)
+	}
+}
+
 // TestOddAPI ends serving when the API does not speak its own language, and
 // reads events that come in chunks.
 func TestOddAPI(t *testing.T) {
@@ -226,8 +249,8 @@ func TestOddAPI(t *testing.T) {
 			if body, _ := io.ReadAll(r.Body); len(body) != 100_000 {
 				panic(fmt.Sprint("an answer of ", len(body)))
 			}
-			w.WriteHeader(http.StatusRequestEntityTooLarge)
-		}, "sending an answer: the Runtime API answered 413"},
+			w.WriteHeader(http.StatusForbidden)
+		}, "sending an answer: the Runtime API answered 403"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

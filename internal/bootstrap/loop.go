@@ -93,7 +93,12 @@ func (l *loop) serve(ctx context.Context, inv invocation) error {
 	out := &stream{loop: l, id: inv.id, dial: func() (net.Conn, bool, error) { return l.connect(ctx) }}
 	answer, err := l.invoke(ctx, inv, out)
 	if out.begun {
-		return out.end(err)
+		if out.end(err) != nil {
+			// The API takes no more of it, as of an answer that is too large
+			// for whoever called. Whether it is still there the next poll tells.
+			l.close()
+		}
+		return nil
 	}
 	verb := "/response"
 	if err != nil {
@@ -118,10 +123,11 @@ func (l *loop) beginPost(id, verb, contentType string) {
 		"\r\nUser-Agent: omr-relay\r\nContent-Type: "+contentType+"\r\n"...)
 }
 
-// accepted reads the API's answer to an answer.
+// accepted reads the API's answer to an answer. One that is too large is for
+// Lambda to report; it ends nothing here.
 func accepted(resp *http.Response) error {
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusAccepted {
+	if resp.StatusCode != http.StatusAccepted && resp.StatusCode != http.StatusRequestEntityTooLarge {
 		return fmt.Errorf("the Runtime API answered %d", resp.StatusCode)
 	}
 	_, err := io.Copy(io.Discard, resp.Body)
