@@ -67,10 +67,9 @@ func TestStartAPIStreams(t *testing.T) {
 	}
 }
 
-// The client has the first piece while the second is still to come.
-func TestStartAPIDoesNotHoldBack(t *testing.T) {
-	next := make(chan struct{})
-	base, _, stop := serveStreams(t, streams{pieces: []string{streamedHead + "one", "two"}, next: next})
+// begin asks for / and returns the answer's body, of which little may be there.
+func begin(t *testing.T, base string) io.ReadCloser {
+	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, base+"/", nil)
 	if err != nil {
 		t.Fatal(err)
@@ -79,13 +78,21 @@ func TestStartAPIDoesNotHoldBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer resp.Body.Close()
+	return resp.Body
+}
+
+// The client has the first piece while the second is still to come.
+func TestStartAPIDoesNotHoldBack(t *testing.T) {
+	next := make(chan struct{})
+	base, _, stop := serveStreams(t, streams{pieces: []string{streamedHead + "one", "two"}, next: next})
+	body := begin(t, base)
+	defer body.Close()
 	first := make([]byte, 3)
-	if _, err := io.ReadFull(resp.Body, first); err != nil || string(first) != "one" {
+	if _, err := io.ReadFull(body, first); err != nil || string(first) != "one" {
 		t.Errorf("%q, %v", first, err)
 	}
 	close(next)
-	if rest, err := io.ReadAll(resp.Body); err != nil || string(rest) != "two" {
+	if rest, err := io.ReadAll(body); err != nil || string(rest) != "two" {
 		t.Errorf("%q, %v", rest, err)
 	}
 	if err := stop(); err != nil {
@@ -96,16 +103,9 @@ func TestStartAPIDoesNotHoldBack(t *testing.T) {
 // An answer that breaks off does so for the client.
 func TestStartAPIBreaksOff(t *testing.T) {
 	base, told, stop := serveStreams(t, streams{pieces: []string{streamedHead + "one"}, err: errors.New("private")})
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, base+"/", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	if got, err := io.ReadAll(resp.Body); err == nil || string(got) != "one" {
+	body := begin(t, base)
+	defer body.Close()
+	if got, err := io.ReadAll(body); err == nil || string(got) != "one" {
 		t.Errorf("%q, %v", got, err)
 	}
 	if err := stop(); err != nil {
