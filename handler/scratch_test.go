@@ -14,7 +14,7 @@ import (
 
 // bare is a Handler whose transport gets the request itself.
 func bare(upstream roundTrip) *handler.Handler {
-	return handler.New(handler.Config{BaseURL: &url.URL{Scheme: "https", Host: "upstream.test"}, Relay: upstream})
+	return handler.New(handler.Config{BaseURL: &url.URL{Scheme: "https", Host: "upstream.test"}, Relay: upstream, Streaming: true})
 }
 
 // TestLateReader has a transport go on reading a body after its call was
@@ -77,6 +77,10 @@ func TestBuffersAreApart(t *testing.T) {
 					t.Errorf("caller %d, round %d: another answer", caller, round)
 				}
 				dst = out
+				var streamed bytes.Buffer
+				if _, err := f.Serve(t.Context(), submitEvent().withBody(body).payload(), nil, &streamed); err != nil || !strings.HasSuffix(streamed.String(), "\x00"+body) {
+					t.Errorf("caller %d, round %d: another answer is streamed: %v", caller, round, err)
+				}
 			}
 		})
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"time"
 
 	"omr-relay/internal/fault"
 )
@@ -19,7 +20,8 @@ const (
 	maxPrelude = 16 << 10
 	// maxStream is Lambda's limit for a streamed answer: 200 MB.
 	maxStream = 200 << 20
-	// streamBuffer is what one Write carries at most. It holds any token.
+	// streamBuffer is what one Write carries at most. It holds the prelude and
+	// all that is held back of a token, which is no longer than 16 KB.
 	streamBuffer = 64 << 10
 )
 
@@ -27,7 +29,8 @@ const (
 type outlet struct {
 	to     io.Writer
 	opened bool
-	body   int // bytes of the upstream's body that were written
+	body   int           // bytes of the upstream's body that were written
+	took   time.Duration // spent writing
 }
 
 // begun reports whether something has been written, so that another answer
@@ -42,10 +45,21 @@ func (o *outlet) relayed() int {
 	return o.body
 }
 
+// waited is how long whoever takes the answer took.
+func (o *outlet) waited() time.Duration {
+	if o == nil {
+		return 0
+	}
+	return o.took
+}
+
 // write writes a piece of the answer, of which body bytes are the upstream's.
 func (o *outlet) write(piece []byte, body int) error {
 	o.opened = true
-	if _, err := o.to.Write(piece); err != nil {
+	began := time.Now()
+	_, err := o.to.Write(piece)
+	o.took += time.Since(began)
+	if err != nil {
 		return &fault.Error{Code: fault.Internal, Reason: "sending the answer on", Err: err}
 	}
 	o.body += body
@@ -61,8 +75,8 @@ func (inv *invocation) sendWhole() error {
 // forward writes the upstream's answer as it arrives. What fails before its
 // first bytes have come can still be answered with a problem; what fails later
 // breaks the answer off.
-func (inv *invocation) forward(ctx context.Context, resp *http.Response) error {
-	if resp.ContentLength > maxStream && resp.Body != http.NoBody {
+func (inv *invocation) forward(ctx context.Context, method string, resp *http.Response) error {
+	if resp.ContentLength > maxStream && method != http.MethodHead {
 		return errStreamTooLarge()
 	}
 	if inv.echoedIn(resp.Header) {
@@ -83,7 +97,11 @@ func (inv *invocation) forward(ctx context.Context, resp *http.Response) error {
 			return upstreamFault(ctx, err, inv.token.Sent)
 		}
 		if inv.echoed(piece[head:]) {
-			return errEchoed()
+			err := errEchoed()
+			if inv.out.begun() {
+				err.Reason = "the upstream's answer repeats the access token, and is broken off before it"
+			}
+			return err
 		}
 		kept := 0
 		if !ended && inv.token.Carried != nil {
@@ -94,7 +112,7 @@ func (inv *invocation) forward(ctx context.Context, resp *http.Response) error {
 		if inv.out.body+ready-head > maxStream {
 			return errStreamTooLarge()
 		}
-		if ready > head || ended {
+		if ready > head || ended && !inv.out.begun() {
 			inv.answer = answer
 			if failure := inv.out.write(piece[:ready], ready-head); failure != nil {
 				return failure

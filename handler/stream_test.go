@@ -246,6 +246,39 @@ func TestStreamFailsAtFirst(t *testing.T) {
 	}
 }
 
+// An answer to HEAD may speak of any length: nothing of it comes.
+func TestStreamedHead(t *testing.T) {
+	f := streaming(func(*http.Request) (*http.Response, error) {
+		return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Length": {"300000000"}},
+			ContentLength: 300_000_000, Body: io.NopCloser(strings.NewReader(""))}, nil
+	})
+	got, body, err := stream(t, f.Handler, restEvent(http.MethodHead, resultPath))
+	if err != nil || got.StatusCode != http.StatusOK || got.Headers["Content-Length"] != "300000000" || len(body) != 0 {
+		t.Errorf("%v, %+v, %q", err, got, body)
+	}
+}
+
+// The time that the runtime takes is not the upstream's.
+func TestStreamToASlowRuntime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		relay := streamingOn(t, inPieces(io.EOF, "one", "two"))
+		if _, err := relay.Serve(t.Context(), resultEvent().payload(), nil, slow{}); err != nil {
+			t.Fatal(err)
+		}
+		if log := relay.out.String(); !strings.Contains(log, `"upstream_ms":0,"duration_ms":2000}`) {
+			t.Errorf("logged %s", log)
+		}
+	})
+}
+
+// slow takes a second for each Write.
+type slow struct{}
+
+func (slow) Write(p []byte) (int, error) {
+	<-time.After(time.Second)
+	return len(p), nil
+}
+
 // Later it breaks the answer off, and is in the log.
 func TestStreamBreaksOff(t *testing.T) {
 	for name, test := range map[string]struct {
@@ -339,16 +372,45 @@ func TestStreamedEcho(t *testing.T) {
 		if got.StatusCode != http.StatusOK || err == nil || !strings.HasPrefix(err.Error(), "upstream_echoed_token: ") {
 			t.Errorf("%d: status %d, %v", at, got.StatusCode, err)
 		}
+		if log := relay.out.String(); !strings.Contains(log, "and is broken off before it") {
+			t.Errorf("%d: logged %s", at, log)
+		}
 		_, secret, _ := strings.Cut(token, ".")
 		if secret == "" || bytes.Contains(body, []byte(secret[:4])) {
 			t.Errorf("%d: the token got out: %s", at, body)
 		}
 	}
-	// At once, it is a problem like any other.
+	// In a header, or at once, it is a problem like any other.
+	headed := streamingOn(t, func(r *http.Request) (*http.Response, error) {
+		return respond(http.StatusOK, http.Header{"X-Debug": {r.Header.Get("Authorization")}}, "body"), nil
+	})
+	streamProblem(t, headed.Handler, resultEvent(), http.StatusBadGateway, "upstream_echoed_token")
 	relay := streamingOn(t, func(r *http.Request) (*http.Response, error) {
 		return inPieces(io.EOF, r.Header.Get("Authorization"))(r)
 	})
 	streamProblem(t, relay.Handler, resultEvent(), http.StatusBadGateway, "upstream_echoed_token")
+}
+
+// TestStreamHoldsTheLongestToken beside the longest prelude.
+func TestStreamHoldsTheLongestToken(t *testing.T) {
+	token := strings.Repeat("x", 16<<10)
+	w := &wired{Sandbox: sandbox.New()}
+	w.Token.Respond(func(rw http.ResponseWriter, _ *http.Request) bool {
+		_, _ = rw.Write([]byte(`{"access_token":"` + token + `","expires_in":3600}`))
+		return true
+	})
+	cfg := w.config(t, "https://upstream.test")
+	cfg.Streaming = true
+	w.Handler = wire.New(cfg, w.inProcess(func(http.RoundTripper) http.RoundTripper {
+		return roundTrip(func(r *http.Request) (*http.Response, error) {
+			resp, err := inPieces(io.EOF, token[:len(token)-1], "y")(r)
+			resp.Header.Set("X-Large", strings.Repeat("h", largestHeader))
+			return resp, err
+		})
+	})).Handler
+	if _, body, err := stream(t, w.Handler, resultEvent()); err != nil || string(body) != token[:len(token)-1]+"y" {
+		t.Errorf("%v, %d bytes", err, len(body))
+	}
 }
 
 // What looks like the beginning of the token and is not goes out in the end.

@@ -27,9 +27,9 @@ func (h *Handler) relay(ctx context.Context, inv *invocation, t target) error {
 	if inv.out == nil {
 		err = inv.take(ctx, req.Method, resp)
 	} else {
-		err = inv.forward(ctx, resp)
+		err = inv.forward(ctx, req.Method, resp)
 	}
-	inv.call = time.Since(began)
+	inv.call = time.Since(began) - inv.out.waited()
 	// Close may wait for a token refresh: that is neither the upstream's time
 	// nor its failure.
 	_ = resp.Body.Close()
@@ -113,7 +113,7 @@ func (inv *invocation) echoedIn(header http.Header) bool {
 	return false
 }
 
-func errEchoed() error {
+func errEchoed() *fault.Error {
 	return &fault.Error{Code: fault.UpstreamEchoedToken, Detail: "The upstream's answer repeats the access token, and is withheld."}
 }
 

@@ -3,9 +3,12 @@ package main
 import (
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"time"
 
 	"github.com/aws/aws-lambda-go/events"
 )
@@ -36,12 +39,14 @@ func writeAnswer(w http.ResponseWriter, r *http.Request, response []byte) error 
 }
 
 // writeHead sends the status and headers of a streamed answer and returns what
-// sends its body, each Write at once.
+// sends its body, each Write at once, until the invocation's time is up.
 func writeHead(w http.ResponseWriter, r *http.Request, head events.APIGatewayProxyResponse) (io.Writer, error) {
 	if err := sendHead(w, r, head); err != nil {
 		return nil, err
 	}
-	return flushing{w}, nil
+	control := http.NewResponseController(w)
+	_ = control.SetWriteDeadline(time.Now().Add(invocationTime)) // a recorder has none
+	return flushing{w, control}, nil
 }
 
 func sendHead(w http.ResponseWriter, r *http.Request, answer events.APIGatewayProxyResponse) error {
@@ -66,13 +71,21 @@ func sendHead(w http.ResponseWriter, r *http.Request, answer events.APIGatewayPr
 	return nil
 }
 
-// flushing sends each Write at once. A client that has gone disturbs nothing:
-// the function goes on in Lambda too.
-type flushing struct{ w http.ResponseWriter }
+// flushing sends each Write at once. A client that has gone disturbs nothing,
+// for the function goes on in Lambda too; one that does not read does.
+type flushing struct {
+	w       http.ResponseWriter
+	control *http.ResponseController
+}
 
 func (f flushing) Write(p []byte) (int, error) {
-	_, _ = f.w.Write(p)
-	_ = http.NewResponseController(f.w).Flush()
+	_, err := f.w.Write(p)
+	if err == nil {
+		err = f.control.Flush()
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return 0, err
+	}
 	return len(p), nil
 }
 

@@ -6,8 +6,11 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-lambda-go/events"
 )
@@ -99,6 +102,35 @@ func TestStartAPIDoesNotHoldBack(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A client that does not read ends the invocation in time, not for ever.
+func TestStreamedWriteError(t *testing.T) {
+	late := &deadlined{ResponseRecorder: httptest.NewRecorder(), err: os.ErrDeadlineExceeded}
+	to, err := writeHead(late, httptest.NewRequest(http.MethodGet, "/", nil), events.APIGatewayProxyResponse{StatusCode: http.StatusOK})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if left := time.Until(late.deadline); left <= 0 || left > invocationTime {
+		t.Errorf("%v to write", left)
+	}
+	if _, err := to.Write([]byte("x")); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("past the deadline: %v", err)
+	}
+	late.err = errors.New("gone")
+	if n, err := to.Write([]byte("x")); n != 1 || err != nil {
+		t.Errorf("a client that has gone: %d, %v", n, err)
+	}
+}
+
+// deadlined takes a deadline for its writing, and fails.
+type deadlined struct {
+	*httptest.ResponseRecorder
+	deadline time.Time
+	err      error
+}
+
+func (d *deadlined) SetWriteDeadline(t time.Time) error { d.deadline = t; return nil }
+func (d *deadlined) Write([]byte) (int, error)          { return 0, d.err }
 
 // An answer that breaks off does so for the client.
 func TestStartAPIBreaksOff(t *testing.T) {

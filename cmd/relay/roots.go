@@ -16,10 +16,24 @@ import (
 // blocks for as long, and may run beside handshakes.
 func loadRoots(getenv func(string) string) {
 	if file, dirs, ok := readOnce(getenv, rootFiles, rootDirs); ok {
-		_ = os.Setenv(certFile, file)
-		_ = os.Setenv(certDir, dirs)
+		// For this once: a child process may read them otherwise.
+		defer override(certFile, file)()
+		defer override(certDir, dirs)()
 	}
 	_, _ = x509.SystemCertPool() // what is wrong with it, the handshake tells
+}
+
+// override sets the variable and returns what sets it back.
+func override(name, value string) func() {
+	before, was := os.LookupEnv(name)
+	_ = os.Setenv(name, value)
+	return func() {
+		if was {
+			_ = os.Setenv(name, before)
+		} else {
+			_ = os.Unsetenv(name)
+		}
+	}
 }
 
 // The variables with which crypto/x509 can be told where the roots are: a file,

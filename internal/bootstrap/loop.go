@@ -90,15 +90,10 @@ func (l *loop) readPayload(resp *http.Response) error {
 // serve has the handler answer and sends what it returned, unless the handler
 // has sent it already.
 func (l *loop) serve(ctx context.Context, inv invocation) error {
-	out := &stream{loop: l, id: inv.id, dial: func() (net.Conn, bool, error) { return l.connect(ctx) }}
+	out := &stream{loop: l, id: inv.id, deadline: inv.deadline.Add(-logTime), dial: func() (net.Conn, bool, error) { return l.connect(ctx) }}
 	answer, err := l.invoke(ctx, inv, out)
 	if out.begun {
-		if out.end(err) != nil {
-			// The API takes no more of it, as of an answer that is too large
-			// for whoever called. Whether it is still there the next poll tells.
-			l.close()
-		}
-		return nil
+		return out.end(err)
 	}
 	verb := "/response"
 	if err != nil {

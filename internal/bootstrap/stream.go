@@ -2,24 +2,31 @@ package bootstrap
 
 import (
 	"encoding/base64"
+	"errors"
 	"net"
 	"net/http"
 	"strconv"
+	"time"
 )
 
 // stream sends an invocation's answer as it is written, one chunk for each
 // Write:
 // https://docs.aws.amazon.com/lambda/latest/dg/runtimes-custom.html#runtimes-custom-response-streaming
 //
-// Write blocks until the API has taken the bytes. It is for one goroutine.
+// Write blocks until the API has taken the bytes, or until shortly before the
+// invocation's deadline. It is for one goroutine.
 type stream struct {
-	loop  *loop
-	id    string
-	dial  func() (conn net.Conn, fresh bool, err error)
-	begun bool
-	conn  net.Conn // that the first chunk went out on
-	err   error    // of the Write that failed; nothing follows it
+	loop     *loop
+	id       string
+	deadline time.Time // of all of it
+	dial     func() (conn net.Conn, fresh bool, err error)
+	begun    bool
+	conn     net.Conn // that the first chunk went out on
+	err      error    // of the Write that failed; nothing follows it
 }
+
+// logTime is what is left of an invocation, whose answer nobody takes, to say so.
+const logTime = 100 * time.Millisecond
 
 // contentType says that the answer begins with its status and headers.
 const contentType = "application/vnd.awslambda.http-integration-response"
@@ -63,11 +70,13 @@ func (s *stream) send(p []byte) error {
 			return err
 		}
 		s.conn = conn
+		_ = conn.SetDeadline(s.deadline)
 		if err = s.write(p); err == nil {
 			return nil
 		}
-		// As in roundTrip: it may have been closed meanwhile.
 		l.close()
+		// A connection that served before may have been closed meanwhile, if
+		// that shows already. Once the chunk is on its way, it is too late.
 		if fresh {
 			return err
 		}
@@ -82,23 +91,31 @@ func (s *stream) write(p []byte) error {
 }
 
 // end ends the stream, by an error if cause is one, and reads the API's answer.
+// A stream of which the API took only a part is none of end's errors: its Write
+// has failed already. The reason may be that it was too large for whoever called;
+// whether the API is still there, the next poll tells.
 func (s *stream) end(cause error) error {
-	if s.err != nil {
-		return s.err
-	}
 	l := s.loop
+	if s.err != nil {
+		l.close() // in the middle of a request
+		return nil
+	}
 	l.head = append(l.head[:0], "0\r\n"...)
 	if cause != nil {
 		body := base64.StdEncoding.EncodeToString(functionError(cause))
 		l.head = append(l.head, errorTypeTrailer+": "+errorType(cause)+"\r\n"+errorBodyTrailer+": "+body+"\r\n"...)
 	}
 	l.head = append(l.head, "\r\n"...)
-	if _, err := s.conn.Write(l.head); err != nil {
-		return err
-	}
+	_, failed := s.conn.Write(l.head)
+	// The answer may be there all the same, if it came before the stream's end.
 	resp, err := l.response(&http.Request{Method: http.MethodPost})
 	if err != nil {
-		return err
+		return errors.Join(failed, err)
 	}
-	return accepted(resp)
+	err = accepted(resp)
+	_ = s.conn.SetDeadline(time.Time{}) // unless it is closed
+	if failed != nil {
+		l.close()
+	}
+	return err
 }

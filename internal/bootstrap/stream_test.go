@@ -6,6 +6,10 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -148,6 +152,73 @@ func TestStreamRefused(t *testing.T) {
 				t.Errorf("served %d, Serve returned %v", served, err)
 			}
 		})
+	}
+}
+
+// TestStreamNotAccepted ends serving when the API finds fault with a stream that it
+// took to its end: whoever looks for the answer must find that it is lost.
+func TestStreamNotAccepted(t *testing.T) {
+	for name, status := range map[string]int{"container error": http.StatusInternalServerError, "cut off": 0} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			w.Header().Set("Lambda-Runtime-Deadline-Ms", strconv.FormatInt(time.Now().Add(time.Minute).UnixMilli(), 10))
+			switch {
+			case r.Method == http.MethodGet:
+			case status == 0:
+				panic(http.ErrAbortHandler)
+			default:
+				w.WriteHeader(status)
+			}
+		}))
+		err := bootstrap.Serve(t.Context(), server.Listener.Addr().String(), 1, streamFunc(func(_ context.Context, _ []byte, stream io.Writer) error {
+			_, err := io.WriteString(stream, "whole")
+			return err
+		}))
+		if err == nil || !strings.HasPrefix(err.Error(), "sending an answer: ") {
+			t.Errorf("%s: %v", name, err)
+		}
+		server.Close()
+	}
+}
+
+// TestStreamPastTheDeadline gives up an answer that the API does not take in time,
+// and polls on another connection: this one is in the middle of a request.
+func TestStreamPastTheDeadline(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	conns := make(chan net.Conn, 2)
+	go func() {
+		defer l.Close()
+		buffer := make([]byte, 4096)
+		for range 2 {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			conns <- conn
+			_, _ = conn.Read(buffer)
+			_, _ = fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nLambda-Runtime-Deadline-Ms: %d\r\nContent-Length: 0\r\n\r\n", time.Now().Add(400*time.Millisecond).UnixMilli())
+		}
+	}()
+	var failed []error
+	err = bootstrap.Serve(t.Context(), l.Addr().String(), 1, streamFunc(func(ctx context.Context, _ []byte, stream io.Writer) error {
+		for {
+			if _, err := stream.Write(make([]byte, 1<<20)); err != nil {
+				if ctx.Err() != nil {
+					t.Error("no time left to say so")
+				}
+				failed = append(failed, err)
+				return err
+			}
+		}
+	}))
+	if len(failed) != 2 || !errors.Is(failed[0], os.ErrDeadlineExceeded) || err == nil || !strings.HasPrefix(err.Error(), "asking for the next invocation: ") {
+		t.Errorf("writing failed with %v, Serve returned %v", failed, err)
+	}
+	for range 2 {
+		_ = (<-conns).Close()
 	}
 }
 

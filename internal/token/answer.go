@@ -16,6 +16,9 @@ const (
 	maxAnswer = 64 << 10
 	// defaultLifetime is for a token that says nowhere how long it lives.
 	defaultLifetime = 5 * time.Minute
+	// maxToken is more than servers take of a header, and little enough for
+	// answers to be searched for it piece by piece.
+	maxToken = 16 << 10
 	// maxLifetime is the longest that is believed; beyond it the number is
 	// taken for a fault (milliseconds, a timestamp, "for ever").
 	maxLifetime = 30 * 24 * time.Hour
@@ -45,7 +48,7 @@ func parseGrant(body []byte, sent time.Time) (grant, error) {
 	if err := json.Unmarshal(body, &fields); err != nil {
 		return grant{}, errBroken("an answer that is not the JSON of RFC 6749 §5.1")
 	}
-	if !bearer.Valid(fields.AccessToken) {
+	if !bearer.Valid(fields.AccessToken) || len(fields.AccessToken) > maxToken {
 		return grant{}, errBroken("an answer without a usable access_token")
 	}
 	if fields.TokenType != "" && !strings.EqualFold(fields.TokenType, "Bearer") {

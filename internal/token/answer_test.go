@@ -135,6 +135,7 @@ var brokenAnswers = map[string]string{
 	"token beyond ASCII":  grantJSON("tökén", ""),
 	"token with NUL":      grantJSON("a\x00b", ""),
 	"past exp":            grantJSON(expiringIn(-time.Minute), ""),
+	"token too long":      grantJSON(strings.Repeat("x", 16<<10+1), ""),
 	"oversized by blanks": grantJSON("abc", "") + strings.Repeat(" ", 64<<10+1-len(grantJSON("abc", ""))),
 	"oversized":           grantJSON("abc", `,"pad":"`+strings.Repeat("x", 64<<10)+`"`),
 }

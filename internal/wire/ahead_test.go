@@ -1,10 +1,11 @@
+//go:debug x509usefallbackroots=1
+
 package wire
 
 import (
 	"context"
 	"crypto/tls"
-	"encoding/pem"
-	"errors"
+	"crypto/x509"
 	"fmt"
 	"io"
 	"log"
@@ -13,7 +14,6 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
-	"path/filepath"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -24,23 +24,15 @@ import (
 	"omr-relay/internal/sandbox"
 )
 
-// TestMain has crypto/x509 trust the certificate that all servers of httptest have.
+// TestMain has crypto/x509 trust the certificate that all servers of httptest
+// have, on every system.
 func TestMain(m *testing.M) {
-	os.Exit(func() int {
-		srv := httptest.NewTLSServer(nil)
-		defer srv.Close()
-		dir, err := os.MkdirTemp("", "omr-relay-wire")
-		if err != nil {
-			panic(err)
-		}
-		defer os.RemoveAll(dir)
-		file := filepath.Join(dir, "roots.pem")
-		roots := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: srv.Certificate().Raw})
-		if err := errors.Join(os.WriteFile(file, roots, 0o600), os.Setenv("SSL_CERT_FILE", file)); err != nil {
-			panic(err)
-		}
-		return m.Run()
-	}())
+	srv := httptest.NewTLSServer(nil)
+	roots := x509.NewCertPool()
+	roots.AddCert(srv.Certificate())
+	x509.SetFallbackRoots(roots)
+	srv.Close()
+	os.Exit(m.Run())
 }
 
 // numberKey is where requests carry the number of their connection.

@@ -129,7 +129,7 @@ func newTransport() *http.Transport {
 		DialContext:         dial,
 		TLSHandshakeTimeout: 5 * time.Second,
 		// Resumed sessions spare most of a handshake after a freeze.
-		TLSClientConfig:   &tls.Config{MinVersion: tls.VersionTLS12, ClientSessionCache: tls.NewLRUClientSessionCache(8)},
+		TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, ClientSessionCache: tls.NewLRUClientSessionCache(8)},
 		// HTTP/1.1 carries a form in four fifths of the time (internal/bench).
 		// But on HTTP/2 a server that goes away says which calls it has not
 		// taken: those POSTs are sent again instead of lost.
