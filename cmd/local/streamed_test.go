@@ -106,7 +106,7 @@ func TestStartAPIDoesNotHoldBack(t *testing.T) {
 // A client that does not read ends the invocation in time, not for ever.
 func TestStreamedWriteError(t *testing.T) {
 	late := &deadlined{ResponseRecorder: httptest.NewRecorder(), err: os.ErrDeadlineExceeded}
-	to, err := writeHead(late, httptest.NewRequest(http.MethodGet, "/", nil), events.APIGatewayProxyResponse{StatusCode: http.StatusOK})
+	to, err := writeHead(late, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil), events.APIGatewayProxyResponse{StatusCode: http.StatusOK})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +129,7 @@ type deadlined struct {
 	err      error
 }
 
-func (d *deadlined) SetWriteDeadline(t time.Time) error { d.deadline = t; return nil }
+func (d *deadlined) SetWriteDeadline(t time.Time) error { d.deadline = t; return d.err }
 func (d *deadlined) Write([]byte) (int, error)          { return 0, d.err }
 
 // An answer that breaks off does so for the client.

@@ -92,7 +92,14 @@ func (l *loop) readPayload(resp *http.Response) error {
 func (l *loop) serve(ctx context.Context, inv invocation) error {
 	out := &stream{loop: l, id: inv.id, deadline: inv.deadline.Add(-logTime), dial: func() (net.Conn, bool, error) { return l.connect(ctx) }}
 	answer, err := l.invoke(ctx, inv, out)
-	if out.begun {
+	switch {
+	case out.broken():
+		// The handler has seen it. The reason may be that the answer is too
+		// large for whoever called; whether the API is still there, the next
+		// poll tells, on another connection: this one is in the middle.
+		l.close()
+		return nil
+	case out.begun:
 		return out.end(err)
 	}
 	verb := "/response"

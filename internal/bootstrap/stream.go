@@ -90,16 +90,12 @@ func (s *stream) write(p []byte) error {
 	return err
 }
 
+// broken reports whether the API took only a part.
+func (s *stream) broken() bool { return s.err != nil }
+
 // end ends the stream, by an error if cause is one, and reads the API's answer.
-// A stream of which the API took only a part is none of end's errors: its Write
-// has failed already. The reason may be that it was too large for whoever called;
-// whether the API is still there, the next poll tells.
 func (s *stream) end(cause error) error {
 	l := s.loop
-	if s.err != nil {
-		l.close() // in the middle of a request
-		return nil
-	}
 	l.head = append(l.head[:0], "0\r\n"...)
 	if cause != nil {
 		body := base64.StdEncoding.EncodeToString(functionError(cause))
