@@ -20,12 +20,7 @@ import (
 
 func main() {
 	concurrency := lambdacontext.MaxConcurrency()
-	if concurrency == 1 && os.Getenv("GOMAXPROCS") == "" {
-		// An invocation is one thing after the other: more threads would wake
-		// one another for nothing. template.yaml sets the variable, which
-		// spares the start as well.
-		runtime.GOMAXPROCS(1)
-	}
+	runtime.GOMAXPROCS(processors(os.Getenv, concurrency))
 	log.SetOutput(wire.StandardLog(os.Stderr))
 	ctx := context.Background()
 	err := run(ctx, os.Getenv, os.Stdout, func(h *handler.Handler) error {
@@ -34,6 +29,17 @@ func main() {
 	if err != nil {
 		os.Exit(1)
 	}
+}
+
+// processors is how many are worth having, or 0 for what Go would take. An
+// invocation is one thing after the other: with more threads than that they
+// would wake one another for nothing. template.yaml sets the variable, which
+// spares the start as well.
+func processors(getenv func(string) string, concurrency int) int {
+	if concurrency == 1 && getenv("GOMAXPROCS") == "" {
+		return 1
+	}
+	return 0
 }
 
 // prefetchBudget is well under Lambda's 10 s for init, which is billed.

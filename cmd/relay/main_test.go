@@ -217,3 +217,16 @@ func TestServingEnds(t *testing.T) {
 		t.Errorf("%v, logged\n%s", err, &log)
 	}
 }
+
+// Only where it is certain that one does, and nobody has said otherwise.
+func TestProcessors(t *testing.T) {
+	for _, tt := range []struct {
+		concurrency int
+		told        string
+		want        int
+	}{{1, "", 1}, {1, "2", 0}, {4, "", 0}} {
+		if got := processors(env(map[string]string{"GOMAXPROCS": tt.told}), tt.concurrency); got != tt.want {
+			t.Errorf("%+v: got %d", tt, got)
+		}
+	}
+}
