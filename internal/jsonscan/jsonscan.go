@@ -164,20 +164,24 @@ func AppendUnquoted(out, raw []byte) ([]byte, error) {
 	if !ok {
 		return nil, ErrNotString
 	}
-	for {
-		plain, escape, found := bytes.Cut(inner, backslash)
-		out = append(out, plain...)
-		if !found {
-			return out, nil
+	for len(inner) > 0 {
+		// A window at a time: what was searched is still near when it is copied.
+		plain := inner[:min(len(inner), window)]
+		i := bytes.IndexByte(plain, '\\')
+		if i < 0 {
+			out, inner = append(out, plain...), inner[len(plain):]
+			continue
 		}
+		out = append(out, plain[:i]...)
 		var err error
-		if out, inner, err = unescape(out, escape); err != nil {
+		if out, inner, err = unescape(out, inner[i+1:]); err != nil {
 			return nil, err
 		}
 	}
+	return out, nil
 }
 
-var backslash = []byte{'\\'}
+const window = 16 << 10
 
 // Inner returns what stands between the quotes of a raw string, escapes and
 // all. It aliases raw.
