@@ -78,8 +78,8 @@ func singleHeaders(m members, into http.Header) error {
 }
 
 // addHeader adds values in the event's order: a name may come in several
-// spellings. What an event of no API Gateway's may have besides, names twice or
-// bytes that are no UTF-8, is judged with the other headers before they are sent.
+// spellings. Events that do not come from API Gateway may repeat a name or hold
+// bytes that are no UTF-8; requestHeaders judges what becomes of them.
 func addHeader(into http.Header, name string, values ...string) {
 	key := http.CanonicalHeaderKey(name)
 	into[key] = append(into[key], values...)

@@ -60,7 +60,7 @@ func (o *outlet) write(piece []byte, body int) error {
 	_, err := o.to.Write(piece)
 	o.took += time.Since(began)
 	if err != nil {
-		return &fault.Error{Code: fault.Internal, Reason: "sending the answer on", Err: err}
+		return &fault.Error{Code: fault.AnswerNotTaken, Reason: "sending the answer on", Err: err}
 	}
 	o.body += body
 	return nil
@@ -75,10 +75,11 @@ func (inv *invocation) sendWhole() error {
 // forward writes the upstream's answer as it arrives. What fails before its
 // first bytes have come can still be answered with a problem; what fails later
 // breaks the answer off.
-func (inv *invocation) forward(ctx context.Context, method string, resp *http.Response) error {
-	if resp.ContentLength > maxStream && method != http.MethodHead {
+func (inv *invocation) forward(ctx context.Context, resp *http.Response, body io.Reader, size int64) error {
+	if size > maxStream {
 		return errStreamTooLarge()
 	}
+	began := time.Now()
 	if inv.echoedIn(resp.Header) {
 		return errEchoed()
 	}
@@ -90,10 +91,13 @@ func (inv *invocation) forward(ctx context.Context, method string, resp *http.Re
 	}
 	head := len(piece) // of the piece: what is not body
 	for {
-		n, err := resp.Body.Read(piece[len(piece):streamBuffer])
+		n, err := body.Read(piece[len(piece):streamBuffer])
 		piece = piece[:len(piece)+n]
 		ended := errors.Is(err, io.EOF)
 		if err != nil && !ended {
+			if ctx.Err() != nil && inv.out.took > time.Since(began)/2 {
+				return &fault.Error{Code: fault.AnswerNotTaken, Reason: "it was taken too slowly", Err: err}
+			}
 			return upstreamFault(ctx, err, inv.token.Sent)
 		}
 		if inv.echoed(piece[head:]) {

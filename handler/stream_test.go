@@ -246,15 +246,25 @@ func TestStreamFailsAtFirst(t *testing.T) {
 	}
 }
 
-// An answer to HEAD may speak of any length: nothing of it comes.
-func TestStreamedHead(t *testing.T) {
-	f := streaming(func(*http.Request) (*http.Response, error) {
-		return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Length": {"300000000"}},
-			ContentLength: 300_000_000, Body: io.NopCloser(strings.NewReader(""))}, nil
-	})
-	got, body, err := stream(t, f.Handler, restEvent(http.MethodHead, resultPath))
-	if err != nil || got.StatusCode != http.StatusOK || got.Headers["Content-Length"] != "300000000" || len(body) != 0 {
-		t.Errorf("%v, %+v, %q", err, got, body)
+// Answers without a body may speak of any length, and nothing of it comes.
+func TestAnswersWithoutBody(t *testing.T) {
+	for name, test := range map[string]struct {
+		method string
+		status int
+	}{
+		"HEAD": {http.MethodHead, http.StatusOK}, "no content": {http.MethodDelete, http.StatusNoContent}, "not modified": {http.MethodGet, http.StatusNotModified},
+	} {
+		f := streaming(func(*http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: test.status, Header: http.Header{"Content-Length": {"300000000"}},
+				ContentLength: 300_000_000, Body: &pieces{err: io.ErrUnexpectedEOF}}, nil
+		})
+		got, body, err := stream(t, f.Handler, restEvent(test.method, resultPath))
+		if err != nil || got.StatusCode != test.status || got.Headers["Content-Length"] != "300000000" || len(body) != 0 {
+			t.Errorf("%s, streamed: %v, %+v, %q", name, err, got, body)
+		}
+		if r := invoke(t, f, restEvent(test.method, resultPath)); r.StatusCode != test.status || len(r.body) != 0 {
+			t.Errorf("%s: %+v", name, r)
+		}
 	}
 }
 
@@ -270,6 +280,31 @@ func TestStreamToASlowRuntime(t *testing.T) {
 		}
 	})
 }
+
+// Nor is it to blame when the invocation's time went by so.
+func TestStreamTakenTooSlowly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := streaming(func(r *http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: http.StatusOK, ContentLength: -1, Body: io.NopCloser(reader(func(p []byte) (int, error) {
+				return len(p), r.Context().Err() // there is always more
+			}))}, nil
+		})
+		ctx, cancel := context.WithTimeout(withID(t.Context()), 10*time.Second)
+		defer cancel()
+		_, err := f.Serve(ctx, resultEvent().payload(), nil, slow{})
+		if err == nil || !strings.HasPrefix(err.Error(), "answer_not_taken: it was taken too slowly: ") {
+			t.Errorf("got %v", err)
+		}
+		if log := f.out.String(); !strings.Contains(log, `"level":"INFO"`) || !strings.Contains(log, `"code":"answer_not_taken"`) {
+			t.Errorf("logged %s", log)
+		}
+	})
+}
+
+// reader is a function in a body's place.
+type reader func([]byte) (int, error)
+
+func (f reader) Read(p []byte) (int, error) { return f(p) }
 
 // slow takes a second for each Write.
 type slow struct{}
@@ -364,7 +399,7 @@ func TestStreamThatCannotBeWritten(t *testing.T) {
 		if err == nil || len(out.made) != taken || strings.Contains(err.Error(), canary) {
 			t.Errorf("after %d: %v, %q", taken, err, out.made)
 		}
-		if log := f.out.String(); !strings.Contains(log, `"error":"internal_error: sending the answer on: `) {
+		if log := f.out.String(); !strings.Contains(log, `"error":"answer_not_taken: sending the answer on: `) {
 			t.Errorf("logged %s", log)
 		}
 	}

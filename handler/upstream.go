@@ -24,10 +24,11 @@ func (h *Handler) relay(ctx context.Context, inv *invocation, t target) error {
 		inv.call = time.Since(began)
 		return upstreamFault(ctx, err, inv.token.Sent)
 	}
+	body, size := content(req.Method, resp)
 	if inv.out == nil {
-		err = inv.take(ctx, req.Method, resp)
+		err = inv.take(ctx, resp, body, size)
 	} else {
-		err = inv.forward(ctx, req.Method, resp)
+		err = inv.forward(ctx, resp, body, size)
 	}
 	inv.call = time.Since(began) - inv.out.waited()
 	// Close may wait for a token refresh: that is neither the upstream's time
@@ -70,19 +71,25 @@ func (h *Handler) upstreamRequest(ctx context.Context, in *request, t target) (*
 	return req, nil
 }
 
-// take makes the upstream's answer to a request of that method the
-// invocation's, refusing one that could not be returned.
-func (inv *invocation) take(ctx context.Context, method string, resp *http.Response) error {
-	size := resp.ContentLength
-	if method == http.MethodHead {
-		size = 0
+// content is the body of an answer to a request of that method, and its length if
+// that is known. Some answers have none, whatever length they speak of (RFC 9110
+// §6.4.1), and net/http misses it where HTTP/2 says so late.
+func content(method string, resp *http.Response) (io.Reader, int64) {
+	if method == http.MethodHead || resp.StatusCode == http.StatusNoContent || resp.StatusCode == http.StatusNotModified {
+		return http.NoBody, 0
 	}
+	return resp.Body, resp.ContentLength
+}
+
+// take makes the upstream's answer the invocation's, refusing one that could not
+// be returned.
+func (inv *invocation) take(ctx context.Context, resp *http.Response, body io.Reader, size int64) error {
 	if size > maxPayload {
 		return errTooLarge()
 	}
 	// One byte more tells the end without another buffer.
 	inv.reply = replies.take(int(max(size, 0)) + 1)
-	if err := inv.reply.readFrom(resp.Body, maxPayload+1); err != nil {
+	if err := inv.reply.readFrom(body, maxPayload+1); err != nil {
 		return upstreamFault(ctx, err, inv.token.Sent)
 	}
 	if len(inv.reply.bytes) > maxPayload {

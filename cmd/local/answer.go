@@ -39,13 +39,13 @@ func writeAnswer(w http.ResponseWriter, r *http.Request, response []byte) error 
 }
 
 // writeHead sends the status and headers of a streamed answer and returns what
-// sends its body, each Write at once, until the invocation's time is up.
-func writeHead(w http.ResponseWriter, r *http.Request, head events.APIGatewayProxyResponse) (io.Writer, error) {
+// sends its body, each Write at once, until the given time.
+func writeHead(w http.ResponseWriter, r *http.Request, head events.APIGatewayProxyResponse, until time.Time) (io.Writer, error) {
 	if err := sendHead(w, r, head); err != nil {
 		return nil, err
 	}
 	control := http.NewResponseController(w)
-	_ = control.SetWriteDeadline(time.Now().Add(invocationTime)) // a recorder has none
+	_ = control.SetWriteDeadline(until) // a recorder has none
 	return flushing{w, control}, nil
 }
 
@@ -72,7 +72,8 @@ func sendHead(w http.ResponseWriter, r *http.Request, answer events.APIGatewayPr
 }
 
 // flushing sends each Write at once. A client that has gone disturbs nothing,
-// for the function goes on in Lambda too; one that does not read does.
+// for the function goes on in Lambda too; one that does not read ends the
+// invocation when its time is up.
 type flushing struct {
 	w       http.ResponseWriter
 	control *http.ResponseController

@@ -108,10 +108,10 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		g.fail(w, fmt.Errorf("encoding the event: %w", err))
 		return
 	}
-	begun := false
+	begun, until := false, time.Now().Add(invocationTime)
 	// Lambda goes on when the client has gone, and so does this.
 	response, err := g.invoke(context.WithoutCancel(r.Context()), event, func(head events.APIGatewayProxyResponse) (io.Writer, error) {
-		to, err := writeHead(w, r, head)
+		to, err := writeHead(w, r, head, until)
 		begun = err == nil
 		return to, err
 	})

@@ -31,10 +31,9 @@ func main() {
 	}
 }
 
-// processors is how many are worth having, or 0 for what Go would take. An
-// invocation is one thing after the other: with more threads than that they
-// would wake one another for nothing. template.yaml sets the variable, which
-// spares the start as well.
+// processors is how many are worth having, or 0 to leave Go its own choice. An
+// invocation is one thing after the other: more threads would only wake one
+// another. template.yaml sets the variable, which spares the start as well.
 func processors(getenv func(string) string, concurrency int) int {
 	if concurrency == 1 && getenv("GOMAXPROCS") == "" {
 		return 1

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -164,13 +165,32 @@ func TestRunLoadsRoots(t *testing.T) {
 	}
 }
 
+func sorted(list []string) []string { return slices.Sorted(slices.Values(list)) }
+
+// Variables that were not set are not set afterwards.
+func TestOverride(t *testing.T) {
+	const name = "OMR_RELAY_TEST_OVERRIDE"
+	back := override(name, "x")
+	if os.Getenv(name) != "x" {
+		t.Error("not set")
+	}
+	back()
+	if value, set := os.LookupEnv(name); set {
+		t.Errorf("still %q", value)
+	}
+}
+
 // TestTrusted is the process that TestLoadRootsKeepsTheSet starts.
 func TestTrusted(t *testing.T) {
 	if flag.NArg() != 1 {
 		t.Skip("part of another test")
 	}
 	if flag.Arg(0) == "loaded" {
+		before := os.Environ()
 		loadRoots(os.Getenv)
+		if after := os.Environ(); !slices.Equal(sorted(before), sorted(after)) {
+			t.Errorf("the environment is %q afterwards", after)
+		}
 	}
 	var trusted strings.Builder
 	for _, name := range []string{"a", "b", "c"} {

@@ -90,13 +90,13 @@ func (l *loop) readPayload(resp *http.Response) error {
 // serve has the handler answer and sends what it returned, unless the handler
 // has sent it already.
 func (l *loop) serve(ctx context.Context, inv invocation) error {
-	out := &stream{loop: l, id: inv.id, deadline: inv.deadline.Add(-logTime), dial: func() (net.Conn, bool, error) { return l.connect(ctx) }}
+	out := &stream{loop: l, id: inv.id, deadline: inv.writingEnds(), dial: func() (net.Conn, bool, error) { return l.connect(ctx) }}
 	answer, err := l.invoke(ctx, inv, out)
 	switch {
 	case out.broken():
-		// The handler has seen it. The reason may be that the answer is too
-		// large for whoever called; whether the API is still there, the next
-		// poll tells, on another connection: this one is in the middle.
+		// The handler knows, and has logged why. The answer may be too large
+		// for whoever called; whether the API is still there, the next poll
+		// tells, on another connection: this one is in the middle of a request.
 		l.close()
 		return nil
 	case out.begun:

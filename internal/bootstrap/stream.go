@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"os"
 	"strconv"
 	"time"
 )
@@ -25,8 +26,11 @@ type stream struct {
 	err      error    // of the Write that failed; nothing follows it
 }
 
-// logTime is what is left of an invocation, whose answer nobody takes, to say so.
-const logTime = 100 * time.Millisecond
+// writingEnds is until when an answer may be written: a little of the invocation's
+// time is kept to log that nobody takes it, less than the handler itself keeps.
+func (inv invocation) writingEnds() time.Time {
+	return inv.deadline.Add(-min(100*time.Millisecond, time.Until(inv.deadline)/20))
+}
 
 // contentType says that the answer begins with its status and headers.
 const contentType = "application/vnd.awslambda.http-integration-response"
@@ -61,7 +65,8 @@ func (s *stream) send(p []byte) error {
 	l.head = strconv.AppendInt(l.head, int64(len(p)), 16)
 	l.head = append(l.head, "\r\n"...)
 	if s.begun {
-		return s.write(p)
+		_, err := s.write(p)
+		return err
 	}
 	s.begun = true
 	for {
@@ -71,29 +76,32 @@ func (s *stream) send(p []byte) error {
 		}
 		s.conn = conn
 		_ = conn.SetDeadline(s.deadline)
-		if err = s.write(p); err == nil {
+		n, err := s.write(p)
+		if err == nil {
 			return nil
 		}
 		l.close()
-		// A connection that served before may have been closed meanwhile, if
-		// that shows already. Once the chunk is on its way, it is too late.
-		if fresh {
+		// A connection that served before may have been closed meanwhile. If
+		// that does not show at once, it is too late.
+		if fresh || n > 0 || errors.Is(err, os.ErrDeadlineExceeded) {
 			return err
 		}
 	}
 }
 
 // write writes the loop's head and a chunk's bytes by one system call.
-func (s *stream) write(p []byte) error {
+func (s *stream) write(p []byte) (int64, error) {
 	buffers := net.Buffers{s.loop.head, p, []byte("\r\n")}
-	_, err := buffers.WriteTo(s.conn)
-	return err
+	return buffers.WriteTo(s.conn)
 }
 
-// broken reports whether the API took only a part.
+// broken reports whether a Write has failed: the API has a part of the answer at
+// most.
 func (s *stream) broken() bool { return s.err != nil }
 
 // end ends the stream, by an error if cause is one, and reads the API's answer.
+// A connection that the API closed without a word is an error here, where
+// roundTrip would send the answer again: most of this one may have been taken.
 func (s *stream) end(cause error) error {
 	l := s.loop
 	l.head = append(l.head[:0], "0\r\n"...)
@@ -106,6 +114,10 @@ func (s *stream) end(cause error) error {
 	// The answer may be there all the same, if it came before the stream's end.
 	resp, err := l.response(&http.Request{Method: http.MethodPost})
 	if err != nil {
+		l.close()
+		if cause != nil && errors.Is(err, os.ErrDeadlineExceeded) {
+			return nil // the invocation is over, and the cause is in the log
+		}
 		return errors.Join(failed, err)
 	}
 	err = accepted(resp)

@@ -159,11 +159,15 @@ func TestStreamRefused(t *testing.T) {
 // took to its end: whoever looks for the answer must find that it is lost.
 func TestStreamNotAccepted(t *testing.T) {
 	for name, status := range map[string]int{"container error": http.StatusInternalServerError, "cut off": 0} {
+		polls := 0
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.Copy(io.Discard, r.Body)
 			w.Header().Set("Lambda-Runtime-Deadline-Ms", strconv.FormatInt(time.Now().Add(time.Minute).UnixMilli(), 10))
 			switch {
 			case r.Method == http.MethodGet:
+				if polls++; polls > 1 {
+					w.WriteHeader(http.StatusGone)
+				}
 			case status == 0:
 				panic(http.ErrAbortHandler)
 			default:
@@ -205,7 +209,7 @@ func TestStreamPastTheDeadline(t *testing.T) {
 	var failed []error
 	err = bootstrap.Serve(t.Context(), l.Addr().String(), 1, streamFunc(func(_ context.Context, _ []byte, stream io.Writer) error {
 		for {
-			if _, err := stream.Write(make([]byte, 1<<20)); err != nil {
+			if _, err := stream.Write(make([]byte, 64<<10)); err != nil {
 				failed = append(failed, err)
 				return err
 			}

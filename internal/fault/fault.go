@@ -30,6 +30,8 @@ const (
 	UpstreamTimeout        Code = "upstream_timeout"
 	ResponseTooLarge       Code = "response_too_large"
 	Internal               Code = "internal_error"
+	// AnswerNotTaken is for the log alone: nobody is left to be told.
+	AnswerNotTaken Code = "answer_not_taken"
 )
 
 // Error is a failure with a Code.
