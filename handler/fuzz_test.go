@@ -199,6 +199,9 @@ func FuzzAnswer(f *testing.F) {
 		fixture := newFixture(func(*http.Request) (*http.Response, error) {
 			return &http.Response{StatusCode: status, Header: header, Body: io.NopCloser(bytes.NewReader(body)), ContentLength: -1}, nil
 		})
+		if status == http.StatusNoContent || status == http.StatusNotModified {
+			body = nil // such an answer has none, whatever follows it
+		}
 		for kind, e := range eachKind(http.MethodGet, resultPath) {
 			r := invoke(t, fixture, e)
 			if r.StatusCode != status || !bytes.Equal(r.body, body) {

@@ -23,12 +23,13 @@ type chaos struct {
 	seen    map[string]int
 	posted  map[string][16]string // the latest POSTs of each caller, in turn
 	doubled []string              // POSTs that were processed more than once
-	ended   time.Time
+	serving string                // the token of late
+	since   time.Time             // when it was first seen
 	faults  int
 }
 
 func newChaos(seed uint64) *chaos {
-	c := &chaos{seed: seed, world: newWorld(), seen: map[string]int{}, posted: map[string][16]string{}, ended: time.Now()}
+	c := &chaos{seed: seed, world: newWorld(), seen: map[string]int{}, posted: map[string][16]string{}}
 	c.world.lives(1)
 	return c
 }
@@ -43,8 +44,9 @@ var (
 const (
 	upstreamOdds = 25
 	servantOdds  = 6
-	// revocation is the time between two of them: the relay rightly gives up
-	// on a call whose second token is rejected too.
+	// revocation is how long a token serves. None is ended at once: the relay
+	// rightly gives up on a call whose second token is rejected too, and holds
+	// further repairs back.
 	revocation = 700 * time.Millisecond
 )
 
@@ -120,15 +122,22 @@ func (c *chaos) count(f *fault) {
 	}
 }
 
-// authorized reports whether the token is good, and now and then ends all.
+// authorized reports whether the token is good, and ends one that has served for
+// a while.
 func (c *chaos) authorized(r *http.Request) bool {
-	c.mu.Lock()
-	if time.Since(c.ended) > revocation {
-		c.ended = time.Now()
-		c.world.revoke()
+	if !c.world.accepts(r) {
+		return false
 	}
-	c.mu.Unlock()
-	return c.world.accepts(r)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if token := r.Header.Get("Authorization"); token != c.serving {
+		c.serving, c.since = token, time.Now()
+	}
+	if time.Since(c.since) < revocation {
+		return true
+	}
+	c.world.revoke()
+	return false
 }
 
 // echo is the upstream past authorization. That is judged once, for a token may
