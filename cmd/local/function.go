@@ -43,13 +43,12 @@ func (f *function) invoke(ctx context.Context, event []byte, open opener) ([]byt
 	})
 	f.tell.event(event)
 	start := time.Now()
-	if open == nil {
-		response, err := f.handler.Serve(ctx, event, nil, nil)
-		f.tell.answer(response, err, time.Since(start))
-		return response, err
-	}
 	stream := &streamed{open: open}
-	response, err := f.handler.Serve(ctx, event, nil, stream)
+	var to io.Writer // nil: the handler streams nothing
+	if open != nil {
+		to = stream
+	}
+	response, err := f.handler.Serve(ctx, event, nil, to)
 	if stream.status == 0 {
 		f.tell.answer(response, err, time.Since(start))
 	} else {

@@ -37,6 +37,16 @@ func (*badEvent) Error() string { return "a \"bad\" event" }
 // start serves h until the test ends and returns the API it serves from.
 func start(t *testing.T, n int, h handlerFunc) *runtimeapi.Server { return startHandler(t, n, h) }
 
+// listen is a Runtime API's end without the API.
+func listen(t *testing.T) net.Listener {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
 func invoke(t *testing.T, api *runtimeapi.Server, payload string, timeout time.Duration) runtimeapi.Result {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
@@ -142,14 +152,11 @@ func TestClosingAPI(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			l, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
+			l := listen(t)
 			defer l.Close()
 			answers := make(chan string, 10)
 			go serveClosing(l, how, answers)
-			err = bootstrap.Serve(t.Context(), l.Addr().String(), 1, handlerFunc(func(_ context.Context, payload, dst []byte) ([]byte, error) {
+			err := bootstrap.Serve(t.Context(), l.Addr().String(), 1, handlerFunc(func(_ context.Context, payload, dst []byte) ([]byte, error) {
 				return append(append(dst, "re: "...), payload...), nil
 			}))
 			if err == nil {

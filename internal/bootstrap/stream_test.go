@@ -117,10 +117,7 @@ func TestStreamRefused(t *testing.T) {
 		"refuses": "HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
 	} {
 		t.Run(name, func(t *testing.T) {
-			l, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
+			l := listen(t)
 			go func() {
 				defer l.Close()
 				buffer := make([]byte, 4096)
@@ -137,7 +134,7 @@ func TestStreamRefused(t *testing.T) {
 				}
 			}()
 			served := 0
-			err = bootstrap.Serve(t.Context(), l.Addr().String(), 1, streamFunc(func(ctx context.Context, _ []byte, stream io.Writer) error {
+			err := bootstrap.Serve(t.Context(), l.Addr().String(), 1, streamFunc(func(ctx context.Context, _ []byte, stream io.Writer) error {
 				served++
 				var failed error
 				for ctx.Err() == nil && failed == nil {
@@ -188,10 +185,7 @@ func TestStreamNotAccepted(t *testing.T) {
 // TestStreamPastTheDeadline gives up an answer that the API does not take in time,
 // and polls on another connection: this one is in the middle of a request.
 func TestStreamPastTheDeadline(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := listen(t)
 	conns := make(chan net.Conn, 2)
 	go func() {
 		defer l.Close()
@@ -207,7 +201,7 @@ func TestStreamPastTheDeadline(t *testing.T) {
 		}
 	}()
 	var failed []error
-	err = bootstrap.Serve(t.Context(), l.Addr().String(), 1, streamFunc(func(_ context.Context, _ []byte, stream io.Writer) error {
+	err := bootstrap.Serve(t.Context(), l.Addr().String(), 1, streamFunc(func(_ context.Context, _ []byte, stream io.Writer) error {
 		for {
 			if _, err := stream.Write(make([]byte, 64<<10)); err != nil {
 				failed = append(failed, err)
@@ -226,10 +220,7 @@ func TestStreamPastTheDeadline(t *testing.T) {
 // TestStreamAfterClosedConnection dials anew for a stream when the API closed the
 // connection that the event came on.
 func TestStreamAfterClosedConnection(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := listen(t)
 	defer l.Close()
 	answers := make(chan string, 10)
 	go serveClosing(l, func(c net.Conn, head string) {

@@ -5,11 +5,9 @@ package e2e
 import (
 	"bytes"
 	"context"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -18,25 +16,10 @@ import (
 	"omr-relay/internal/sandbox"
 )
 
-// bootstrap builds the function once, with the flags of the Makefile.
+// bootstrap builds the function once, as it is deployed.
 var bootstrap = sync.OnceValues(func() (string, error) {
-	// go test takes a result from its cache as long as the files that the test
-	// itself opened have not changed: the function's sources have to be among them.
-	for _, dir := range []string{"../../cmd/relay", "../../handler", "../../secrets", ".."} {
-		if err := fs.WalkDir(os.DirFS(dir), ".", func(path string, _ fs.DirEntry, err error) error {
-			if err == nil && strings.HasSuffix(path, ".go") {
-				_, err = os.Stat(filepath.Join(dir, path))
-			}
-			return err
-		}); err != nil {
-			return "", err
-		}
-	}
 	path := filepath.Join(buildDir, "bootstrap")
-	cmd := exec.Command("go", "build", "-tags", "lambda.norpc", "-trimpath", "-ldflags=-s -w -buildid=", "-o", path, "omr-relay/cmd/relay")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	cmd.Stderr = os.Stderr
-	return path, cmd.Run()
+	return path, runtimeapi.Build("../..", path, false)
 })
 
 func TestMain(m *testing.M) {
@@ -66,7 +49,7 @@ func start(t *testing.T, env ...string) *function {
 	t.Helper()
 	path, err := bootstrap()
 	if err != nil {
-		t.Fatalf("building the function: %v", err)
+		t.Fatal(err)
 	}
 	box, err := sandbox.Start()
 	if err != nil {

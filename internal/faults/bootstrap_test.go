@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
@@ -19,32 +18,11 @@ import (
 	"omr-relay/internal/sandbox"
 )
 
-// bootstrap builds the function once: as the Makefile does, or with the race
-// detector if this test has it, and then with its flags, which saves compiling
-// everything once more.
+// bootstrap builds the function once: with the race detector if this test has it,
+// which saves compiling everything once more.
 var bootstrap = sync.OnceValues(func() (string, error) {
-	// What go test has in its cache holds only while the files that the test
-	// itself opened are as they were. The rest of the function is imported here.
-	for _, dir := range []string{"../../cmd/relay", "../bootstrap"} {
-		entries, err := os.ReadDir(dir)
-		if err != nil {
-			return "", err
-		}
-		for _, entry := range entries {
-			if _, err := os.Stat(filepath.Join(dir, entry.Name())); err != nil {
-				return "", err
-			}
-		}
-	}
 	path := filepath.Join(scratch, "bootstrap")
-	args, cgo := []string{"build", "-tags", "lambda.norpc", "-trimpath", "-ldflags=-s -w -buildid="}, "CGO_ENABLED=0"
-	if raceDetector {
-		args, cgo = []string{"build", "-race"}, "CGO_ENABLED=1"
-	}
-	cmd := exec.Command("go", append(args, "-o", path, "omr-relay/cmd/relay")...)
-	cmd.Env = append(os.Environ(), cgo)
-	cmd.Stderr = os.Stderr
-	return path, cmd.Run()
+	return path, runtimeapi.Build("../..", path, raceDetector)
 })
 
 // startFunction runs the function until the test ends and returns the Runtime
@@ -53,7 +31,7 @@ func startFunction(t *testing.T, env ...string) (*runtimeapi.Server, *output) {
 	t.Helper()
 	path, err := bootstrap()
 	if err != nil {
-		t.Fatalf("building the function: %v", err)
+		t.Fatal(err)
 	}
 	api, err := runtimeapi.Start()
 	if err != nil {

@@ -7,12 +7,11 @@ import (
 	"net/url"
 )
 
-// connectAhead has t open a connection to the host of each URL, before there
-// is a request for it. It does not wait for them and starts no goroutine: t
-// dials as it does for any request, with its own time limits, and keeps the
-// connection for the first request that comes. One that comes sooner dials as well and
-// goes out on whichever connection is ready first. A dial that fails is
-// nobody's error.
+// connectAhead has t open a connection to the host of each URL, before there is
+// a request for it. It does not wait for them and starts no goroutine: t dials
+// as it does for any request, with its own time limits, and keeps the connection
+// for the first request that comes. One that comes sooner dials as well and goes
+// out on whichever connection is ready first. A dial that fails is nobody's error.
 func connectAhead(t *http.Transport, urls ...*url.URL) {
 	asked := map[string]bool{}
 	for _, u := range urls {

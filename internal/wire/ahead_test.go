@@ -156,6 +156,20 @@ func TestPrefetchDoesNotWaitForTheConnection(t *testing.T) {
 	}
 }
 
+// post makes a call that must be answered.
+func post(t *testing.T, transport http.RoundTripper, to string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, to, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := transport.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+}
+
 // Each host gets one connection, and none a request.
 func TestConnectAhead(t *testing.T) {
 	reached := make(chan struct{}, 2)
@@ -175,15 +189,7 @@ func TestConnectAhead(t *testing.T) {
 		}
 	}
 	for _, srv := range []*httptest.Server{one, two} {
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, srv.URL, http.NoBody)
-		if err != nil {
-			t.Fatal(err)
-		}
-		resp, err := transport.RoundTrip(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_ = resp.Body.Close()
+		post(t, transport, srv.URL)
 		if got := <-calls; got != "POST on 1" {
 			t.Errorf("got %s", got)
 		}
@@ -208,14 +214,6 @@ func TestConnectAheadInVain(t *testing.T) {
 	t.Cleanup(transport.CloseIdleConnections)
 	for range 2 {
 		connectAhead(transport, parse(t, gone.URL), parse(t, kept.URL))
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, kept.URL, http.NoBody)
-		if err != nil {
-			t.Fatal(err)
-		}
-		resp, err := transport.RoundTrip(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_ = resp.Body.Close()
+		post(t, transport, kept.URL)
 	}
 }
