@@ -131,3 +131,20 @@ func FuzzAppendQuoted(f *testing.F) {
 		}
 	})
 }
+
+// TestUnquoteAcrossWindows has an escape begin and end on either side of a
+// window's border.
+func TestUnquoteAcrossWindows(t *testing.T) {
+	for _, escape := range []string{`\n`, `\"`, `\u00e9`, `\ud83d\ude00`} {
+		for at := window - 14; at <= window+2; at++ {
+			raw := []byte(`"` + strings.Repeat("x", at) + escape + strings.Repeat("y", window) + `"`)
+			var want string
+			if err := json.Unmarshal(raw, &want); err != nil {
+				t.Fatal(err)
+			}
+			if got, err := Unquote(raw); err != nil || string(got) != want {
+				t.Errorf("%s at %d: %d bytes, want %d, %v", escape, at, len(got), len(want), err)
+			}
+		}
+	}
+}
