@@ -9,8 +9,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"omr-relay/internal/fault"
 	"omr-relay/internal/jsonscan"
+	"omr-relay/internal/problem"
 )
 
 // maxPayload is Lambda's limit for a synchronous invocation, each way: 6 MB.
@@ -41,7 +41,7 @@ func (h *Handler) encode(inv *invocation, dst []byte) []byte {
 		}
 	}
 	inv.err = errTooLarge()
-	inv.answer = problem(inv.err, inv.id)
+	inv.answer = problemAnswer(inv.err, inv.id)
 	return inv.answer.encode(dst, inv.event.kind)
 }
 
@@ -56,7 +56,7 @@ func (a *answer) measure() (text bool, size int) {
 }
 
 func errTooLarge() error {
-	return &fault.Error{Code: fault.ResponseTooLarge,
+	return &problem.Error{Code: problem.ResponseTooLarge,
 		Detail: "The upstream's answer is larger than the 6 MB that Lambda returns. The call was made."}
 }
 

@@ -7,8 +7,8 @@ import (
 	"net/url"
 	"strings"
 
-	"omr-relay/internal/fault"
 	"omr-relay/internal/jsonscan"
+	"omr-relay/internal/problem"
 	"omr-relay/internal/radix64"
 )
 
@@ -136,7 +136,7 @@ func decodeBody(m members) (body *scratch, callerFault, err error) {
 	body = requests.take(len(encoded))
 	if string(m["isBase64Encoded"]) == "true" {
 		if err := body.decodeBase64(encoded, raw); err != nil {
-			return body, &fault.Error{Code: fault.BadRequest, Detail: "The event says that its body is base64, and it is not."}, nil
+			return body, &problem.Error{Code: problem.BadRequest, Detail: "The event says that its body is base64, and it is not."}, nil
 		}
 		return body, nil, nil
 	}

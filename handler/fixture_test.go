@@ -17,7 +17,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambdacontext"
 
 	"omr-relay/handler"
-	"omr-relay/internal/wire"
+	"omr-relay/internal/app"
 )
 
 // roundTrip is a function in a connection's place.
@@ -74,7 +74,7 @@ func fixtureOf(cfg handler.Config) *fixture {
 	if cfg.Tokens == nil {
 		cfg.Tokens = tokens(func(context.Context, time.Duration) (time.Duration, error) { return time.Hour, nil })
 	}
-	cfg.Log, cfg.Metrics = wire.NewLogger(&f.out, 0), &f.out
+	cfg.Log, cfg.Metrics = app.NewLogger(&f.out, 0), &f.out
 	f.Handler = handler.New(cfg)
 	return f
 }
@@ -196,21 +196,21 @@ func parseReply(out []byte) (reply, error) {
 	return r, err
 }
 
-// problem is a problem document.
-type problem struct {
+// problemDocument is a problem document.
+type problemDocument struct {
 	Type, Title, Detail, Instance, Code string
 	Status                              int
 }
 
 // wantProblem checks that r is a problem document with that status and code,
 // whole in itself.
-func wantProblem(t *testing.T, r reply, status int, code string) problem {
+func wantProblem(t *testing.T, r reply, status int, code string) problemDocument {
 	t.Helper()
-	var p problem
+	var p problemDocument
 	if err := json.Unmarshal(r.body, &p); err != nil {
 		t.Fatalf("%v in %d %s", err, r.StatusCode, r.body)
 	}
-	want := problem{Type: "urn:omr-relay:problem:" + code, Title: p.Title, Detail: p.Detail, Instance: requestID, Code: code, Status: status}
+	want := problemDocument{Type: "urn:omr-relay:problem:" + code, Title: p.Title, Detail: p.Detail, Instance: requestID, Code: code, Status: status}
 	if p != want || r.StatusCode != status || p.Title == "" || p.Detail == "" ||
 		r.Headers["Content-Type"] != "application/problem+json" || r.Headers["Cache-Control"] != "no-store" {
 		t.Errorf("got %d %v %s, want %d %s", r.StatusCode, r.Headers, r.body, status, code)

@@ -31,9 +31,9 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambdacontext"
 
-	"omr-relay/internal/emf"
-	"omr-relay/internal/fault"
-	"omr-relay/internal/trace"
+	"omr-relay/internal/callrecord"
+	"omr-relay/internal/metric"
+	"omr-relay/internal/problem"
 )
 
 // Config is what a Handler needs. BaseURL, Relay, Connect and Tokens are required.
@@ -73,7 +73,7 @@ type Tokens interface {
 type Handler struct {
 	cfg     Config
 	log     *slog.Logger
-	metrics emf.Counter
+	metrics metric.Counter
 }
 
 // New returns a Handler. It makes no call.
@@ -85,7 +85,7 @@ func New(cfg Config) *Handler {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &Handler{cfg: cfg, log: log, metrics: emf.Counter{W: cfg.Metrics}}
+	return &Handler{cfg: cfg, log: log, metrics: metric.Counter{W: cfg.Metrics}}
 }
 
 // invocation is what is known of the one at hand; its log line is made of it.
@@ -99,7 +99,7 @@ type invocation struct {
 	out    *outlet       // where the answer is streamed to; nil if it is not
 	reply  *scratch      // what the answer's body lies in, if it is the upstream's
 	call   time.Duration // spent on the upstream, waiting for a token included
-	token  *trace.Record
+	token  *callrecord.Record
 }
 
 // release lets go of the buffers. Readers that are not closed yet keep theirs.
@@ -128,7 +128,7 @@ func (h *Handler) Serve(ctx context.Context, payload, dst []byte, stream io.Writ
 	inv := &invocation{id: requestID(ctx), began: time.Now()}
 	ctx, cancel := withinBudget(ctx)
 	defer cancel()
-	ctx, inv.token = trace.With(ctx)
+	ctx, inv.token = callrecord.With(ctx)
 	defer func() {
 		if cause := recover(); cause != nil {
 			out, err = h.recovered(inv, cause, dst)
@@ -146,7 +146,7 @@ func (h *Handler) Serve(ctx context.Context, payload, dst []byte, stream io.Writ
 		inv.out = &outlet{to: stream}
 	}
 	if inv.err = h.serve(ctx, inv); inv.err != nil && !inv.out.begun() {
-		inv.answer = problem(inv.err, inv.id)
+		inv.answer = problemAnswer(inv.err, inv.id)
 	}
 	return h.deliver(inv, dst)
 }
@@ -170,7 +170,7 @@ func (h *Handler) deliver(inv *invocation, dst []byte) ([]byte, error) {
 func (h *Handler) serve(ctx context.Context, inv *invocation) error {
 	req := inv.event.request
 	if inv.event.size > maxPayload {
-		return &fault.Error{Code: fault.PayloadTooLarge, Detail: "The request is larger than the 6 MB that Lambda takes."}
+		return &problem.Error{Code: problem.PayloadTooLarge, Detail: "The request is larger than the 6 MB that Lambda takes."}
 	}
 	target, err := cleanPath(req.path)
 	if err != nil {

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"omr-relay/internal/fault"
+	"omr-relay/internal/problem"
 )
 
 // forwarded are the caller's headers that go on to the upstream, besides those
@@ -29,7 +29,7 @@ var hopByHop = []string{
 func requestHeaders(caller http.Header) (http.Header, error) {
 	for _, coding := range caller.Values("Content-Encoding") {
 		if c := strings.TrimSpace(coding); c != "" && !strings.EqualFold(c, "identity") {
-			return nil, &fault.Error{Code: fault.UnsupportedMediaType,
+			return nil, &problem.Error{Code: problem.UnsupportedMediaType,
 				Detail: "The relay does not forward Content-Encoding: send the body as it is."}
 		}
 	}
@@ -40,7 +40,7 @@ func requestHeaders(caller http.Header) (http.Header, error) {
 			continue
 		}
 		if !validName(name) || slices.ContainsFunc(values, invalidValue) {
-			return nil, &fault.Error{Code: fault.BadRequest, Detail: "A header has characters that no header may have."}
+			return nil, &problem.Error{Code: problem.BadRequest, Detail: "A header has characters that no header may have."}
 		}
 		out[name] = values
 	}

@@ -6,12 +6,12 @@ import (
 	"slices"
 	"time"
 
-	"omr-relay/internal/emf"
-	"omr-relay/internal/fault"
+	"omr-relay/internal/metric"
+	"omr-relay/internal/problem"
 )
 
 // logInvocation writes the invocation's one line. It names the route and not
-// the path, sizes and not contents; causes come as fault.Describe words them.
+// the path, sizes and not contents; causes come as problem.Describe words them.
 func (h *Handler) logInvocation(ctx context.Context, inv *invocation) {
 	level := slog.LevelInfo
 	attrs := make([]slog.Attr, 0, 16)
@@ -47,7 +47,7 @@ func (h *Handler) logInvocation(ctx context.Context, inv *invocation) {
 	if inv.token.Token != "" {
 		add(slog.String("token", string(inv.token.Token)))
 		if err := inv.token.RefreshErr; err != nil {
-			add(slog.String("refresh_error", fault.From(err).Error()))
+			add(slog.String("refresh_error", problem.From(err).Error()))
 		}
 		add(slog.Int("upstream_calls", inv.token.UpstreamCalls))
 		add(millis("token_ms", inv.token.TokenTime))
@@ -56,8 +56,8 @@ func (h *Handler) logInvocation(ctx context.Context, inv *invocation) {
 	}
 	add(millis("duration_ms", time.Since(inv.began)))
 	if inv.err != nil {
-		failure := fault.From(inv.err)
-		if failure.Code == fault.Internal && inv.event.request != nil {
+		failure := problem.From(inv.err)
+		if failure.Code == problem.Internal && inv.event.request != nil {
 			level = slog.LevelError // a fault of ours, which whoever filters must see
 		}
 		add(slog.String("code", string(failure.Code)))
@@ -81,7 +81,7 @@ func millis(name string, d time.Duration) slog.Attr {
 
 // recovered answers an invocation that panicked.
 func (h *Handler) recovered(inv *invocation, cause any, dst []byte) ([]byte, error) {
-	inv.err = fault.Panicked(cause)
+	inv.err = problem.Panicked(cause)
 	switch {
 	case inv.event == nil:
 		return nil, inv.err
@@ -89,7 +89,7 @@ func (h *Handler) recovered(inv *invocation, cause any, dst []byte) ([]byte, err
 		return append(dst, h.reportWarmUp(0, inv.err)...), nil
 	}
 	if !inv.out.begun() {
-		inv.answer = problem(inv.err, inv.id)
+		inv.answer = problemAnswer(inv.err, inv.id)
 	}
 	return h.deliver(inv, dst)
 }
@@ -98,6 +98,6 @@ func (h *Handler) recovered(inv *invocation, cause any, dst []byte) ([]byte, err
 // the caller's key.
 func (h *Handler) countCalls(inv *invocation) {
 	if id := inv.event.request.caller.keyID; id != "" && inv.token.UpstreamCalls > 0 {
-		h.metrics.Count("UpstreamCalls", inv.token.UpstreamCalls, emf.Dimension{Name: "ApiKeyId", Value: id})
+		h.metrics.Count("UpstreamCalls", inv.token.UpstreamCalls, metric.Dimension{Name: "ApiKeyId", Value: id})
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"omr-relay/internal/fault"
+	"omr-relay/internal/problem"
 )
 
 // ownPath returns the part of path that is the relay's own. What stands before
@@ -116,7 +116,7 @@ func cleanPath(path string) (target, error) {
 var percentEncoded = regexp.MustCompile(`%[0-9A-Fa-f]{2}`)
 
 func errPath(why string) error {
-	return &fault.Error{Code: fault.BadRequest, Detail: "The path is refused. " + why}
+	return &problem.Error{Code: problem.BadRequest, Detail: "The path is refused. " + why}
 }
 
 // escapePath percent-encodes the bytes that cannot stand in the path of a

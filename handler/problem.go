@@ -7,48 +7,48 @@ import (
 	"strings"
 	"time"
 
-	"omr-relay/internal/fault"
+	"omr-relay/internal/problem"
 )
 
 // problems is the one table of what a failure looks like from outside. A code
 // that is not in it becomes Internal.
-var problems = map[fault.Code]struct {
+var problems = map[problem.Code]struct {
 	status int
 	title  string
 }{
-	fault.RouteNotFound:          {http.StatusNotFound, "No such route"},
-	fault.MethodNotAllowed:       {http.StatusMethodNotAllowed, "Method not allowed"},
-	fault.BadRequest:             {http.StatusBadRequest, "Bad request"},
-	fault.UnsupportedMediaType:   {http.StatusUnsupportedMediaType, "Unsupported media type"},
-	fault.PayloadTooLarge:        {http.StatusRequestEntityTooLarge, "Payload too large"},
-	fault.CredentialsUnavailable: {http.StatusServiceUnavailable, "Credentials unavailable"},
-	fault.TokenUnavailable:       {http.StatusServiceUnavailable, "Token unavailable"},
-	fault.UpstreamUnreachable:    {http.StatusBadGateway, "Upstream unreachable"},
-	fault.UpstreamRejectedToken:  {http.StatusBadGateway, "Upstream rejected the token"},
-	fault.UpstreamEchoedToken:    {http.StatusBadGateway, "Upstream echoed the token"},
-	fault.UpstreamTimeout:        {http.StatusGatewayTimeout, "Upstream timeout"},
-	fault.ResponseTooLarge:       {http.StatusBadGateway, "Response too large"},
-	fault.Internal:               {http.StatusInternalServerError, "Internal error"},
+	problem.RouteNotFound:          {http.StatusNotFound, "No such route"},
+	problem.MethodNotAllowed:       {http.StatusMethodNotAllowed, "Method not allowed"},
+	problem.BadRequest:             {http.StatusBadRequest, "Bad request"},
+	problem.UnsupportedMediaType:   {http.StatusUnsupportedMediaType, "Unsupported media type"},
+	problem.PayloadTooLarge:        {http.StatusRequestEntityTooLarge, "Payload too large"},
+	problem.CredentialsUnavailable: {http.StatusServiceUnavailable, "Credentials unavailable"},
+	problem.TokenUnavailable:       {http.StatusServiceUnavailable, "Token unavailable"},
+	problem.UpstreamUnreachable:    {http.StatusBadGateway, "Upstream unreachable"},
+	problem.UpstreamRejectedToken:  {http.StatusBadGateway, "Upstream rejected the token"},
+	problem.UpstreamEchoedToken:    {http.StatusBadGateway, "Upstream echoed the token"},
+	problem.UpstreamTimeout:        {http.StatusGatewayTimeout, "Upstream timeout"},
+	problem.ResponseTooLarge:       {http.StatusBadGateway, "Response too large"},
+	problem.Internal:               {http.StatusInternalServerError, "Internal error"},
 }
 
 // problemDocument is a problem document (RFC 9457) with the relay's code.
 type problemDocument struct {
-	Type     string     `json:"type"`
-	Title    string     `json:"title"`
-	Status   int        `json:"status"`
-	Detail   string     `json:"detail,omitempty"`
-	Instance string     `json:"instance,omitempty"`
-	Code     fault.Code `json:"code"`
+	Type     string       `json:"type"`
+	Title    string       `json:"title"`
+	Status   int          `json:"status"`
+	Detail   string       `json:"detail,omitempty"`
+	Instance string       `json:"instance,omitempty"`
+	Code     problem.Code `json:"code"`
 }
 
 // problem turns a failure into the answer that the caller gets. Nothing of the
 // private cause is in it; a failure without a code is one constant message.
-func problem(err error, requestID string) *answer {
-	e := fault.From(err)
+func problemAnswer(err error, requestID string) *answer {
+	e := problem.From(err)
 	code, detail := e.Code, e.Detail
 	row, ok := problems[code]
-	if !ok || code == fault.Internal {
-		code, detail = fault.Internal, "The relay failed. The request id leads to its log line."
+	if !ok || code == problem.Internal {
+		code, detail = problem.Internal, "The relay failed. The request id leads to its log line."
 		row = problems[code]
 	}
 	body, _ := json.Marshal(problemDocument{

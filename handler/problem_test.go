@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"omr-relay/handler"
-	"omr-relay/internal/fault"
+	"omr-relay/internal/problem"
 	"omr-relay/internal/sandbox"
 )
 
@@ -124,10 +124,10 @@ func TestProblemTellsWhetherTheCallWasSent(t *testing.T) {
 func TestUnknownFailures(t *testing.T) {
 	for name, err := range map[string]error{
 		"no fault":      &url.Error{Op: canary, URL: canary, Err: errors.New(canary)},
-		"unknown code":  &fault.Error{Code: "new_" + canary, Detail: canary, Err: errors.New(canary)},
-		"internal":      &fault.Error{Code: fault.Internal, Detail: canary, Err: errors.New(canary)},
-		"no code":       &fault.Error{Detail: canary},
-		"fault, inside": &url.Error{Op: canary, URL: canary, Err: &fault.Error{Code: fault.Internal, Detail: canary}},
+		"unknown code":  &problem.Error{Code: "new_" + canary, Detail: canary, Err: errors.New(canary)},
+		"internal":      &problem.Error{Code: problem.Internal, Detail: canary, Err: errors.New(canary)},
+		"no code":       &problem.Error{Detail: canary},
+		"fault, inside": &url.Error{Op: canary, URL: canary, Err: &problem.Error{Code: problem.Internal, Detail: canary}},
 	} {
 		f := newFixture(func(*http.Request) (*http.Response, error) { return nil, err })
 		r := invoke(t, f, resultEvent())
@@ -152,7 +152,7 @@ func TestRetryAfter(t *testing.T) {
 		0: "", -time.Second: "", time.Nanosecond: "1", time.Second: "1", time.Second + 1: "2", 29500 * time.Millisecond: "30", 30 * time.Second: "30",
 	} {
 		f := newFixture(func(*http.Request) (*http.Response, error) {
-			return nil, &fault.Error{Code: fault.TokenUnavailable, Detail: "No token.", RetryAfter: after}
+			return nil, &problem.Error{Code: problem.TokenUnavailable, Detail: "No token.", RetryAfter: after}
 		})
 		r := invoke(t, f, resultEvent())
 		wantProblem(t, r, http.StatusServiceUnavailable, "token_unavailable")

@@ -4,7 +4,7 @@ import (
 	"regexp"
 	"slices"
 
-	"omr-relay/internal/fault"
+	"omr-relay/internal/problem"
 )
 
 // route is a capability of the relay, as the log names it.
@@ -35,10 +35,10 @@ func findRoute(method string, t target) (route, error) {
 	case len(s) >= 3 && versionSegment.MatchString(s[0]) && s[1] == "omr":
 		found, methods = routeRelay, relayed
 	default:
-		return routeNone, &fault.Error{Code: fault.RouteNotFound, Detail: "The relay serves /v{major}.{minor}/omr/…, /connect/token and /healthz."}
+		return routeNone, &problem.Error{Code: problem.RouteNotFound, Detail: "The relay serves /v{major}.{minor}/omr/…, /connect/token and /healthz."}
 	}
 	if !slices.Contains(methods, method) {
-		return found, &fault.Error{Code: fault.MethodNotAllowed, Detail: "The route does not have this method.", Allow: methods}
+		return found, &problem.Error{Code: problem.MethodNotAllowed, Detail: "The route does not have this method.", Allow: methods}
 	}
 	return found, nil
 }

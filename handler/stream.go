@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"time"
 
-	"omr-relay/internal/fault"
+	"omr-relay/internal/problem"
 )
 
 // The streaming format is the answer's status and headers in JSON, a delimiter,
@@ -60,7 +60,7 @@ func (o *outlet) write(piece []byte, body int) error {
 	_, err := o.to.Write(piece)
 	o.took += time.Since(began)
 	if err != nil {
-		return &fault.Error{Code: fault.AnswerNotTaken, Reason: "sending the answer on", Err: err}
+		return &problem.Error{Code: problem.AnswerNotTaken, Reason: "sending the answer on", Err: err}
 	}
 	o.body += body
 	return nil
@@ -87,7 +87,7 @@ func (inv *invocation) forward(ctx context.Context, resp *http.Response, body io
 	answer := &answer{status: resp.StatusCode, header: responseHeaders(resp.Header)}
 	piece := answer.appendPrelude(inv.reply.bytes, inv.event.kind)
 	if len(piece) > maxPrelude {
-		return &fault.Error{Code: fault.ResponseTooLarge, Detail: "The headers of the upstream's answer are larger than the 16 KB that API Gateway takes. The call was made."}
+		return &problem.Error{Code: problem.ResponseTooLarge, Detail: "The headers of the upstream's answer are larger than the 16 KB that API Gateway takes. The call was made."}
 	}
 	head := len(piece) // of the piece: what is not body
 	for {
@@ -96,7 +96,7 @@ func (inv *invocation) forward(ctx context.Context, resp *http.Response, body io
 		ended := errors.Is(err, io.EOF)
 		if err != nil && !ended {
 			if ctx.Err() != nil && inv.out.took > time.Since(began)/2 {
-				return &fault.Error{Code: fault.AnswerNotTaken, Reason: "it was taken too slowly", Err: err}
+				return &problem.Error{Code: problem.AnswerNotTaken, Reason: "it was taken too slowly", Err: err}
 			}
 			return upstreamFault(ctx, err, inv.token.Sent)
 		}
@@ -131,7 +131,7 @@ func (inv *invocation) forward(ctx context.Context, resp *http.Response, body io
 }
 
 func errStreamTooLarge() error {
-	return &fault.Error{Code: fault.ResponseTooLarge,
+	return &problem.Error{Code: problem.ResponseTooLarge,
 		Detail: "The upstream's answer is larger than the 200 MB that Lambda streams. The call was made."}
 }
 

@@ -14,8 +14,8 @@ import (
 	"time"
 
 	"omr-relay/handler"
+	"omr-relay/internal/app"
 	"omr-relay/internal/sandbox"
-	"omr-relay/internal/wire"
 )
 
 // streaming is a fixture whose answers can be streamed.
@@ -30,7 +30,7 @@ func streamingOn(t *testing.T, upstream roundTrip) *wired {
 	w := &wired{Sandbox: sandbox.New()}
 	cfg := w.config(t, "https://upstream.test")
 	cfg.Streaming = true
-	w.Handler = wire.New(cfg, w.inProcess(func(http.RoundTripper) http.RoundTripper { return upstream })).Handler
+	w.Handler = app.New(cfg, w.inProcess(func(http.RoundTripper) http.RoundTripper { return upstream })).Handler
 	return w
 }
 
@@ -453,7 +453,7 @@ func TestStreamHoldsTheLongestToken(t *testing.T) {
 	})
 	cfg := w.config(t, "https://upstream.test")
 	cfg.Streaming = true
-	w.Handler = wire.New(cfg, w.inProcess(func(http.RoundTripper) http.RoundTripper {
+	w.Handler = app.New(cfg, w.inProcess(func(http.RoundTripper) http.RoundTripper {
 		return roundTrip(func(r *http.Request) (*http.Response, error) {
 			resp, err := inPieces(io.EOF, token[:len(token)-1], "y")(r)
 			resp.Header.Set("X-Large", strings.Repeat("h", largestHeader))

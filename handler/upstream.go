@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"omr-relay/internal/fault"
+	"omr-relay/internal/problem"
 )
 
 // relay makes the upstream call and takes its answer, whatever the status.
@@ -120,15 +120,15 @@ func (inv *invocation) echoedIn(header http.Header) bool {
 	return false
 }
 
-func errEchoed() *fault.Error {
-	return &fault.Error{Code: fault.UpstreamEchoedToken, Detail: "The upstream's answer repeats the access token, and is withheld."}
+func errEchoed() *problem.Error {
+	return &problem.Error{Code: problem.UpstreamEchoedToken, Detail: "The upstream's answer repeats the access token, and is withheld."}
 }
 
 // upstreamFault says what a failed call means, and whether the caller can make
 // it again without paying twice. Failures of the token path arrive as faults
 // already.
 func upstreamFault(ctx context.Context, err error, sent bool) error {
-	if e, ok := errors.AsType[*fault.Error](err); ok {
+	if e, ok := errors.AsType[*problem.Error](err); ok {
 		return e
 	}
 	received := " The call was not sent."
@@ -136,7 +136,7 @@ func upstreamFault(ctx context.Context, err error, sent bool) error {
 		received = " It may have received the call."
 	}
 	if ctx.Err() != nil {
-		return &fault.Error{Code: fault.UpstreamTimeout, Detail: "The upstream did not answer in time." + received, Err: err}
+		return &problem.Error{Code: problem.UpstreamTimeout, Detail: "The upstream did not answer in time." + received, Err: err}
 	}
-	return &fault.Error{Code: fault.UpstreamUnreachable, Detail: "The upstream could not be reached, or broke off." + received, Err: err}
+	return &problem.Error{Code: problem.UpstreamUnreachable, Detail: "The upstream could not be reached, or broke off." + received, Err: err}
 }

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"omr-relay/internal/fault"
+	"omr-relay/internal/problem"
 )
 
 // warmupMargin covers a ping that comes late: schedules keep to the minute.
@@ -26,7 +26,7 @@ func (h *Handler) warmUp(ctx context.Context, inv *invocation) []byte {
 	wg.Go(func() {
 		defer func() {
 			if cause := recover(); cause != nil {
-				connected = fault.Panicked(cause) // Invoke's own recover does not see this goroutine
+				connected = problem.Panicked(cause) // Invoke's own recover does not see this goroutine
 			}
 		}()
 		connected = h.connect(ctx)
@@ -44,13 +44,13 @@ func (h *Handler) warmUp(ctx context.Context, inv *invocation) []byte {
 // reportWarmUp counts the outcome and puts it into the contract's JSON.
 func (h *Handler) reportWarmUp(left time.Duration, err error) []byte {
 	report := struct {
-		Warm           bool       `json:"warm"`
-		TokenExpiresIn int64      `json:"token_expires_in"`
-		Code           fault.Code `json:"code,omitempty"`
+		Warm           bool         `json:"warm"`
+		TokenExpiresIn int64        `json:"token_expires_in"`
+		Code           problem.Code `json:"code,omitempty"`
 	}{Warm: err == nil, TokenExpiresIn: int64(left / time.Second)}
 	failures := 0
 	if err != nil {
-		report.Code = fault.From(err).Code
+		report.Code = problem.From(err).Code
 		failures = 1
 	}
 	h.metrics.Count("WarmUpFailures", failures)

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"omr-relay/handler"
-	"omr-relay/internal/fault"
+	"omr-relay/internal/problem"
 )
 
 // warmUps are the events that ask for a warm-up.
@@ -74,7 +74,7 @@ func TestWarmUpIntervalDefault(t *testing.T) {
 // the event.
 func TestWarmUpFails(t *testing.T) {
 	noToken := tokens(func(context.Context, time.Duration) (time.Duration, error) {
-		return 90 * time.Second, &fault.Error{Code: fault.TokenUnavailable, Err: errors.New("canary")}
+		return 90 * time.Second, &problem.Error{Code: problem.TokenUnavailable, Err: errors.New("canary")}
 	})
 	noConnection := roundTrip(func(*http.Request) (*http.Response, error) { return nil, errors.New("canary") })
 	for name, test := range map[string]struct {

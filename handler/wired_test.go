@@ -10,8 +10,9 @@ import (
 	"time"
 
 	"omr-relay/handler"
+	"omr-relay/internal/app"
+	"omr-relay/internal/config"
 	"omr-relay/internal/sandbox"
-	"omr-relay/internal/wire"
 )
 
 // wired is the whole relay over the stand-ins.
@@ -34,7 +35,7 @@ func onSockets(t *testing.T) *wired {
 		}
 	})
 	w := &wired{Sandbox: s}
-	w.Handler = wire.New(w.config(t, s.URL()), wire.Options{AWS: s.AWSConfig(), Log: &w.out, Metrics: true}).Handler
+	w.Handler = app.New(w.config(t, s.URL()), app.Options{AWS: s.AWSConfig(), Log: &w.out, Metrics: true}).Handler
 	return w
 }
 
@@ -42,7 +43,7 @@ func onSockets(t *testing.T) *wired {
 func inBubble(t *testing.T) *wired {
 	t.Helper()
 	w := &wired{Sandbox: sandbox.New()}
-	w.Handler = wire.New(w.config(t, "https://upstream.test"), w.inProcess(nil)).Handler
+	w.Handler = app.New(w.config(t, "https://upstream.test"), w.inProcess(nil)).Handler
 	return w
 }
 
@@ -56,30 +57,30 @@ func behindSocket(t *testing.T, baseURL, token string) *wired {
 		return true
 	})
 	opts := w.inProcess(func(next http.RoundTripper) http.RoundTripper { return next })
-	w.Handler = wire.New(w.config(t, baseURL), opts).Handler
+	w.Handler = app.New(w.config(t, baseURL), opts).Handler
 	return w
 }
 
-func (w *wired) config(t *testing.T, baseURL string) wire.Config {
+func (w *wired) config(t *testing.T, baseURL string) config.Config {
 	t.Helper()
 	base, err := url.Parse(baseURL)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return wire.Config{SecretID: sandbox.DefaultSecretID, BaseURL: base, TokenURL: base.JoinPath(sandbox.TokenPath)}
+	return config.Config{SecretID: sandbox.DefaultSecretID, BaseURL: base, TokenURL: base.JoinPath(sandbox.TokenPath)}
 }
 
 // inProcess puts the stand-ins in place of all three connections. upstream, if
 // not nil, decides what becomes of the third.
-func (w *wired) inProcess(upstream func(http.RoundTripper) http.RoundTripper) wire.Options {
+func (w *wired) inProcess(upstream func(http.RoundTripper) http.RoundTripper) app.Options {
 	cfg := w.AWSConfig()
 	endpoint := "https://secrets.test"
 	cfg.BaseEndpoint = &endpoint
-	return wire.Options{AWS: cfg, Log: &w.out, Metrics: true, Wrap: func(hop wire.Hop, next http.RoundTripper) http.RoundTripper {
+	return app.Options{AWS: cfg, Log: &w.out, Metrics: true, Wrap: func(hop app.Hop, next http.RoundTripper) http.RoundTripper {
 		switch {
-		case hop == wire.HopSecret:
+		case hop == app.HopSecret:
 			return sandbox.InProcess(w.Secrets)
-		case hop == wire.HopToken:
+		case hop == app.HopToken:
 			return sandbox.InProcess(w.Token)
 		case upstream != nil:
 			return upstream(next)

@@ -14,7 +14,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
-	"omr-relay/internal/fault"
+	"omr-relay/internal/problem"
 	"omr-relay/internal/sandbox"
 	"omr-relay/secrets"
 )
@@ -36,7 +36,7 @@ func noCanary(t *testing.T, v any) {
 		out.WriteString(err.Error())
 	}
 	if err, ok := v.(error); ok {
-		out.WriteString(fault.Describe(err))
+		out.WriteString(problem.Describe(err))
 	}
 	// Base64 has three shapes of a text, by where it begins.
 	shapes := []string{canary, hex.EncodeToString([]byte(canary)), strings.ToUpper(hex.EncodeToString([]byte(canary)))}
@@ -87,7 +87,7 @@ func TestLesson12_ErrorsNeverHoldTheSecret(t *testing.T) {
 				t.Fatal("no error")
 			}
 			noCanary(t, err)
-			noCanary(t, &fault.Error{Code: fault.CredentialsUnavailable, Err: err})
+			noCanary(t, &problem.Error{Code: problem.CredentialsUnavailable, Err: err})
 		})
 	}
 	t.Run("transport", func(t *testing.T) {

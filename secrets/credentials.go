@@ -5,13 +5,13 @@ import (
 	"encoding/hex"
 	"encoding/json"
 
-	"omr-relay/internal/opaque"
+	"omr-relay/internal/sensitive"
 )
 
 // Credentials are one version of the secret. They cannot be printed.
 type Credentials struct {
-	ClientID     opaque.String
-	ClientSecret opaque.String
+	ClientID     sensitive.String
+	ClientSecret sensitive.String
 	// Version tells versions of the secret apart. It is Secrets Manager's
 	// VersionId, or a digest of the secret where the store names none.
 	Version string
@@ -44,7 +44,7 @@ func parse(text, version string) (Credentials, error) {
 		sum := sha256.Sum256([]byte(text))
 		version = "sha256:" + hex.EncodeToString(sum[:])
 	}
-	return Credentials{ClientID: opaque.New(id), ClientSecret: opaque.New(secret), Version: version}, nil
+	return Credentials{ClientID: sensitive.New(id), ClientSecret: sensitive.New(secret), Version: version}, nil
 }
 
 func member(object map[string]json.RawMessage, name string) (string, error) {

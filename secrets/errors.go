@@ -10,7 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 	"github.com/aws/smithy-go"
 
-	"omr-relay/internal/fault"
+	"omr-relay/internal/problem"
 )
 
 // Kind is a reason why there are no credentials. Each Kind is an error, so
@@ -56,12 +56,12 @@ func (e *Error) Error() string {
 	if e.APICode != "" {
 		parts = append(parts, e.APICode)
 	} else if e.Err != nil {
-		parts = append(parts, fault.Describe(e.Err))
+		parts = append(parts, problem.Describe(e.Err))
 	}
 	return strings.Join(parts, ": ")
 }
 
-// SafeText implements [fault.Safe].
+// SafeText implements [problem.Safe].
 func (e *Error) SafeText() string { return e.Error() }
 
 // Format implements [fmt.Formatter]: no verb reaches into Err, where the SDK

@@ -7,7 +7,7 @@ MACHINES = {"x86_64": 62, "arm64": 183}
 PT_DYNAMIC, PT_INTERP = 2, 3
 SHT_SYMTAB = 2
 # Names of linked functions stay in a stripped Go binary: the runtime needs them for tracebacks.
-HOLDS = {"RelayFunction": b"omr-relay/handler.", "AuthorizerFunction": b"omr-relay/internal/authorize."}
+HOLDS = {"RelayFunction": b"omr-relay/handler.", "AuthorizerFunction": b"omr-relay/internal/apikey."}
 LACKS = {
     "RelayFunction": (b"omr-relay/internal/sandbox", b"net/http/httptest"),
     # Whoever calls the API reaches it: it has nothing of the relay's.

@@ -8,9 +8,9 @@ package main
 import (
 	"github.com/aws/aws-lambda-go/lambda"
 
-	"omr-relay/internal/authorize"
+	"omr-relay/internal/apikey"
 )
 
 func main() {
-	lambda.Start(authorize.Authorizer{})
+	lambda.Start(apikey.Authorizer{})
 }

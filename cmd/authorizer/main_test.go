@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"omr-relay/internal/authorize"
+	"omr-relay/internal/apikey"
 )
 
 // TestFixtures answers what API Gateway sends.
@@ -22,11 +22,11 @@ func TestFixtures(t *testing.T) {
 	}
 	const want = `{"principalId":"api-key","policyDocument":{"Version":"2012-10-17","Statement":[{"Action":"execute-api:Invoke","Effect":"Allow",` +
 		`"Resource":"arn:aws:execute-api:eu-central-1:123456789012:exampleapi/prod/*"}]},"usageIdentifierKey":"example-api-key-of-nobody"}`
-	got, err := authorize.Authorizer{}.Invoke(t.Context(), read("authorizer.json"))
+	got, err := apikey.Authorizer{}.Invoke(t.Context(), read("authorizer.json"))
 	if err != nil || string(got) != want {
 		t.Errorf("%s, %v, want %s", got, err, want)
 	}
-	got, err = authorize.Authorizer{}.Invoke(t.Context(), read("authorizer-no-key.json"))
+	got, err = apikey.Authorizer{}.Invoke(t.Context(), read("authorizer-no-key.json"))
 	if got != nil || err == nil || err.Error() != "Unauthorized" {
 		t.Errorf("without a key: %s, %v", got, err)
 	}
@@ -50,7 +50,7 @@ func TestImports(t *testing.T) {
 		}
 	}
 	for _, pkg := range built {
-		own := []string{"omr-relay/cmd/authorizer", "omr-relay/internal/authorize", "omr-relay/internal/bearer"}
+		own := []string{"omr-relay/cmd/authorizer", "omr-relay/internal/apikey", "omr-relay/internal/bearer"}
 		if !slices.Contains(own, pkg) && !strings.HasPrefix(pkg, "github.com/aws/aws-lambda-go/") {
 			t.Errorf("built on %s", pkg)
 		}

@@ -8,8 +8,9 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
+	"omr-relay/internal/app"
+	"omr-relay/internal/config"
 	"omr-relay/internal/sandbox"
-	"omr-relay/internal/wire"
 )
 
 // assemble wires the relay: to the services that the environment names, and to
@@ -28,7 +29,7 @@ func assemble(ctx context.Context, c console) (*function, error) {
 		shutdown = func() { _ = standIns.Close() }
 		env = withStandIns(c.getenv, standIns)
 	}
-	cfg, cfgErr := wire.ConfigFromEnv(env)
+	cfg, cfgErr := config.FromEnv(env)
 	awsCfg, awsErr := awsConfig(ctx, realSecret, standIns)
 	if err := errors.Join(cfgErr, awsErr); err != nil {
 		shutdown()
@@ -51,7 +52,7 @@ func assemble(ctx context.Context, c console) (*function, error) {
 		}
 	}
 	announce(tell, realSecret, realUpstream)
-	relay := wire.New(cfg, wire.Options{AWS: awsCfg, Log: c.stderr, Wrap: tell.wrap})
+	relay := app.New(cfg, app.Options{AWS: awsCfg, Log: c.stderr, Wrap: tell.wrap})
 	return &function{handler: relay.Handler, tell: tell, close: shutdown}, nil
 }
 
@@ -75,7 +76,7 @@ func awsConfig(ctx context.Context, realSecret bool, standIns *sandbox.Sandbox) 
 	if !realSecret {
 		return standIns.AWSConfig(), nil
 	}
-	return wire.LoadAWS(ctx)
+	return app.LoadAWS(ctx)
 }
 
 // announce says what is not the real thing, and how to have it.

@@ -15,22 +15,22 @@ import (
 	"sync"
 	"time"
 
-	"omr-relay/internal/wire"
+	"omr-relay/internal/app"
 )
 
 // maxKept bounds what a hop keeps of an answer's body to describe it.
 const maxKept = 64 << 10
 
-// wrap puts the narrator in the way of a hop's requests. It has wire.Options'
+// wrap puts the narrator in the way of a hop's requests. It has app.Options'
 // Wrap for its signature.
-func (n *narrator) wrap(hop wire.Hop, next http.RoundTripper) http.RoundTripper {
+func (n *narrator) wrap(hop app.Hop, next http.RoundTripper) http.RoundTripper {
 	return &hopTransport{tell: n, hop: hop, next: next}
 }
 
 // hopTransport narrates every request that passes through it.
 type hopTransport struct {
 	tell *narrator
-	hop  wire.Hop
+	hop  app.Hop
 	next http.RoundTripper
 }
 
@@ -45,7 +45,7 @@ func (t *hopTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	keep := maxKept
-	if t.hop == wire.HopUpstream {
+	if t.hop == app.HopUpstream {
 		keep = 0
 	}
 	resp.Body = &watchedBody{ReadCloser: resp.Body, keep: keep, done: func(length int, kept []byte) {
@@ -59,9 +59,9 @@ func (t *hopTransport) failed(asked string, err error, took time.Duration) {
 	n := t.tell
 	text := "no answer"
 	switch {
-	case t.hop == wire.HopSecret:
+	case t.hop == app.HopSecret:
 		text += " from " + n.secrets
-	case t.hop == wire.HopToken:
+	case t.hop == app.HopToken:
 		text += " from " + n.tokens
 	default:
 		text = asked + " at " + n.upstream + ": " + text
@@ -74,11 +74,11 @@ func (t *hopTransport) answered(asked string, resp *http.Response, length int, k
 	n, status := t.tell, resp.StatusCode
 	var text string
 	switch {
-	case t.hop == wire.HopUpstream:
+	case t.hop == app.HopUpstream:
 		text = fmt.Sprintf("%s at %s: %d%s, %s, in %s", asked, n.upstream, status, mediaType(resp.Header), size(length), elapsed(took))
-	case t.hop == wire.HopSecret && status == http.StatusOK:
+	case t.hop == app.HopSecret && status == http.StatusOK:
 		text = fmt.Sprintf("fetched from %s in %s", n.secrets, elapsed(took))
-	case t.hop == wire.HopSecret:
+	case t.hop == app.HopSecret:
 		text = fmt.Sprintf("%s refused: %d%s, in %s", n.secrets, status, awsError(kept), elapsed(took))
 	case status == http.StatusOK:
 		text = fmt.Sprintf("exchanged at %s in %s%s", n.tokens, elapsed(took), validity(kept))

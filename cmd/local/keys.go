@@ -7,7 +7,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 
-	"omr-relay/internal/authorize"
+	"omr-relay/internal/apikey"
 	"omr-relay/internal/bearer"
 )
 
@@ -47,12 +47,12 @@ func (keys apiKeys) admit(w http.ResponseWriter, r *http.Request) (caller, bool)
 	if len(keys) == 0 || r.Method == http.MethodPost && slices.Contains(tokenPaths, rawPath(r)) {
 		return caller{}, true
 	}
-	key, ok := authorize.Bearer(r.Header)
+	key, ok := apikey.Bearer(r.Header)
 	i := slices.Index(keys, key)
 	switch {
 	case ok && i >= 0:
 		return caller{key, i + 1}, true
-	case ok && authorize.Valid(key):
+	case ok && apikey.Valid(key):
 		refuse(w, http.StatusForbidden, "Forbidden")
 	default:
 		w.Header().Set("WWW-Authenticate", `Bearer realm="omr-relay"`)
@@ -68,7 +68,7 @@ func (c caller) identify(ctx *events.APIGatewayProxyRequestContext) {
 	}
 	ctx.Identity.APIKey = c.key
 	ctx.Identity.APIKeyID = fmt.Sprintf("local-key-%d", c.number)
-	ctx.Authorizer = map[string]any{"principalId": authorize.PrincipalID, "integrationLatency": 0}
+	ctx.Authorizer = map[string]any{"principalId": apikey.PrincipalID, "integrationLatency": 0}
 }
 
 // describe says what callers send.

@@ -15,7 +15,7 @@ import (
 	"os/signal"
 	"syscall"
 
-	"omr-relay/internal/wire"
+	"omr-relay/internal/app"
 )
 
 const usage = `usage:
@@ -43,7 +43,7 @@ func (e *usageError) Error() string { return e.message }
 var errHelp = errors.New("help requested")
 
 func main() {
-	log.SetOutput(wire.StandardLog(os.Stderr))
+	log.SetOutput(app.StandardLog(os.Stderr))
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// Once stopping has begun, a second signal ends the program at once.
 	context.AfterFunc(ctx, stop)

@@ -16,7 +16,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"omr-relay/internal/wire"
+	"omr-relay/internal/app"
 )
 
 // A roundTrip is an http.RoundTripper made of a function.
@@ -29,7 +29,7 @@ const hidden = "HIDDEN"
 
 // hopAnswer is what a hop's other end answers, after a while.
 type hopAnswer struct {
-	hop         wire.Hop
+	hop         app.Hop
 	status      int
 	contentType string
 	body        string
@@ -83,26 +83,26 @@ func narrate(t *testing.T, colour bool) string {
 		n.say("serving", "http://127.0.0.1:3000, until Ctrl-C")
 		n.event([]byte(`{"httpMethod":"POST","path":"/v5.0/omr/a%2Fb","body":"HIDDEN"}`))
 		for _, a := range []hopAnswer{
-			{hop: wire.HopSecret, status: 200, body: `{"SecretString":"HIDDEN"}`, after: 4200 * time.Microsecond},
-			{hop: wire.HopToken, status: 200, body: `{"access_token":"HIDDEN","expires_in":3600}`, after: 25 * time.Millisecond},
-			{hop: wire.HopUpstream, status: 200, contentType: "text/plain; charset=utf-8", body: strings.Repeat("x", 36), after: time.Second},
+			{hop: app.HopSecret, status: 200, body: `{"SecretString":"HIDDEN"}`, after: 4200 * time.Microsecond},
+			{hop: app.HopToken, status: 200, body: `{"access_token":"HIDDEN","expires_in":3600}`, after: 25 * time.Millisecond},
+			{hop: app.HopUpstream, status: 200, contentType: "text/plain; charset=utf-8", body: strings.Repeat("x", 36), after: time.Second},
 		} {
 			a.pass(t, n)
 		}
 		n.answer([]byte(`{"statusCode":200,"body":"SElEREVO","isBase64Encoded":true}`), nil, 1031*time.Millisecond)
 
 		for _, a := range []hopAnswer{
-			{hop: wire.HopSecret, status: 400, body: `{"__type":"com.amazonaws#ResourceNotFoundException","Message":"HIDDEN"}`},
-			{hop: wire.HopSecret, status: 400, body: `{"__type":"HIDDEN"}`},
-			{hop: wire.HopSecret, err: errors.New(hidden)},
-			{hop: wire.HopToken, status: 200, body: `{"access_token":"HIDDEN"}`},
-			{hop: wire.HopToken, status: 200, body: `HIDDEN`},
-			{hop: wire.HopToken, status: 401, body: `{"error":"invalid_client","error_description":"HIDDEN"}`},
-			{hop: wire.HopToken, status: 400, body: `{"error":"HIDDEN"}`},
-			{hop: wire.HopToken, err: &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}},
-			{hop: wire.HopUpstream, status: 401},
-			{hop: wire.HopUpstream, err: context.DeadlineExceeded},
-			{hop: wire.HopUpstream, err: context.Canceled},
+			{hop: app.HopSecret, status: 400, body: `{"__type":"com.amazonaws#ResourceNotFoundException","Message":"HIDDEN"}`},
+			{hop: app.HopSecret, status: 400, body: `{"__type":"HIDDEN"}`},
+			{hop: app.HopSecret, err: errors.New(hidden)},
+			{hop: app.HopToken, status: 200, body: `{"access_token":"HIDDEN"}`},
+			{hop: app.HopToken, status: 200, body: `HIDDEN`},
+			{hop: app.HopToken, status: 401, body: `{"error":"invalid_client","error_description":"HIDDEN"}`},
+			{hop: app.HopToken, status: 400, body: `{"error":"HIDDEN"}`},
+			{hop: app.HopToken, err: &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}},
+			{hop: app.HopUpstream, status: 401},
+			{hop: app.HopUpstream, err: context.DeadlineExceeded},
+			{hop: app.HopUpstream, err: context.Canceled},
 		} {
 			a.pass(t, n)
 		}
@@ -146,7 +146,7 @@ func TestNarrationDoesNotDisturbTheBody(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	resp, err := n.wrap(wire.HopToken, next).RoundTrip(req)
+	resp, err := n.wrap(app.HopToken, next).RoundTrip(req)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,7 +188,7 @@ func TestNarrationOfABodyThatIsOnlyClosed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	resp, err := n.wrap(wire.HopUpstream, next).RoundTrip(req)
+	resp, err := n.wrap(app.HopUpstream, next).RoundTrip(req)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -54,14 +54,14 @@ func TestImportsFlowOneWay(t *testing.T) {
 		deep bool // what it is built from counts, not only what it imports
 	}{
 		{"cmd/relay", []string{module + "/internal/sandbox", module + "/internal/eventgen", module + "/cmd/local", "testing", "net/http/httptest"}, true},
-		{"handler", []string{aws, "github.com/aws/smithy-go", module + "/secrets", module + "/internal/token", module + "/internal/wire"}, true},
-		{"secrets", []string{module + "/handler", module + "/internal/token", module + "/internal/wire"}, true},
+		{"handler", []string{aws, "github.com/aws/smithy-go", module + "/secrets", module + "/internal/token", module + "/internal/app"}, true},
+		{"secrets", []string{module + "/handler", module + "/internal/token", module + "/internal/app"}, true},
 		{"secrets", []string{"net/http"}, false},
-		{"internal/token", []string{module + "/handler", module + "/internal/wire", "github.com/aws/aws-lambda-go"}, true},
+		{"internal/token", []string{module + "/handler", module + "/internal/app", "github.com/aws/aws-lambda-go"}, true},
 		{"internal/token", []string{aws}, false},
-		{"internal/fault", []string{module + "/handler", module + "/secrets", module + "/internal", "github.com"}, false},
-		{"internal/trace", []string{module, "github.com"}, false},
-		{"internal/opaque", []string{module, "github.com"}, false},
+		{"internal/problem", []string{module + "/handler", module + "/secrets", module + "/internal", "github.com"}, false},
+		{"internal/callrecord", []string{module, "github.com"}, false},
+		{"internal/sensitive", []string{module, "github.com"}, false},
 		{"internal/sandbox", []string{module}, false},
 	} {
 		pkg := module + "/" + tt.pkg
@@ -84,10 +84,10 @@ func TestWhoMayImport(t *testing.T) {
 	graph := imports(t)
 	for pkg, allowed := range map[string][]string{
 		"internal/sandbox": {"cmd/local"},
-		"internal/wire":    {"cmd/relay", "cmd/local"},
-		"internal/token":   {"internal/wire"},
-		"handler":          {"internal/wire", "cmd/local", "cmd/relay"},
-		"secrets":          {"internal/wire", "internal/token"},
+		"internal/app":     {"cmd/relay", "cmd/local"},
+		"internal/token":   {"internal/app"},
+		"handler":          {"internal/app", "cmd/local", "cmd/relay"},
+		"secrets":          {"internal/app", "internal/token"},
 	} {
 		for importer, list := range graph {
 			short := strings.TrimPrefix(importer, module+"/")

@@ -14,17 +14,18 @@ import (
 	"github.com/aws/aws-lambda-go/lambdacontext"
 
 	"omr-relay/handler"
-	"omr-relay/internal/bootstrap"
-	"omr-relay/internal/wire"
+	"omr-relay/internal/app"
+	"omr-relay/internal/config"
+	"omr-relay/internal/lambdaruntime"
 )
 
 func main() {
 	concurrency := lambdacontext.MaxConcurrency()
 	runtime.GOMAXPROCS(processors(os.Getenv, concurrency))
-	log.SetOutput(wire.StandardLog(os.Stderr))
+	log.SetOutput(app.StandardLog(os.Stderr))
 	ctx := context.Background()
 	err := run(ctx, os.Getenv, os.Stdout, func(h *handler.Handler) error {
-		return bootstrap.Serve(ctx, os.Getenv("AWS_LAMBDA_RUNTIME_API"), concurrency, h)
+		return lambdaruntime.Serve(ctx, os.Getenv("AWS_LAMBDA_RUNTIME_API"), concurrency, h)
 	})
 	if err != nil {
 		os.Exit(1)
@@ -48,16 +49,16 @@ const prefetchBudget = 2500 * time.Millisecond
 // does not end. An error is logged in one line: bad configuration before the
 // first invocation, or a Runtime API that cannot be talked to.
 func run(ctx context.Context, getenv func(string) string, stdout io.Writer, serve func(*handler.Handler) error) error {
-	cfg, err := wire.ConfigFromEnv(getenv)
+	cfg, err := config.FromEnv(getenv)
 	if err == nil && cfg.BaseURL.Scheme == "https" {
 		go loadRoots(getenv) // ends by itself
 	}
-	awsConfig, awsErr := wire.LoadAWS(ctx)
+	awsConfig, awsErr := app.LoadAWS(ctx)
 	if err = errors.Join(err, awsErr); err != nil {
-		wire.NewLogger(stdout, cfg.LogLevel).LogAttrs(ctx, slog.LevelError, "bad configuration", slog.String("error", err.Error()))
+		app.NewLogger(stdout, cfg.LogLevel).LogAttrs(ctx, slog.LevelError, "bad configuration", slog.String("error", err.Error()))
 		return err
 	}
-	relay := wire.New(cfg, wire.Options{AWS: awsConfig, Log: stdout, Metrics: true})
+	relay := app.New(cfg, app.Options{AWS: awsConfig, Log: stdout, Metrics: true})
 	prefetch(ctx, relay)
 	if err := serve(relay.Handler); err != nil {
 		relay.Log.LogAttrs(ctx, slog.LevelError, "serving ended", slog.String("error", err.Error()))
@@ -68,7 +69,7 @@ func run(ctx context.Context, getenv func(string) string, stdout io.Writer, serv
 
 // prefetch is worth a try and no more: what it could not get, the first
 // invocation gets.
-func prefetch(ctx context.Context, relay *wire.Relay) {
+func prefetch(ctx context.Context, relay *app.Relay) {
 	ctx, cancel := context.WithTimeout(ctx, prefetchBudget)
 	defer cancel()
 	if err := relay.Prefetch(ctx); err != nil {

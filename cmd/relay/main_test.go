@@ -14,8 +14,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"omr-relay/handler"
+	"omr-relay/internal/app"
+	"omr-relay/internal/config"
 	"omr-relay/internal/sandbox"
-	"omr-relay/internal/wire"
 )
 
 // startSandbox returns stand-ins on loopback, with the environment pointing
@@ -180,15 +181,15 @@ func TestFailingPrefetchIsNotFatal(t *testing.T) {
 func TestPrefetchKeepsToItsBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sb := sandbox.New()
-		cfg, err := wire.ConfigFromEnv(env(map[string]string{"OMR_SECRET_ID": sandbox.DefaultSecretID}))
+		cfg, err := config.FromEnv(env(map[string]string{"OMR_SECRET_ID": sandbox.DefaultSecretID}))
 		if err != nil {
 			t.Fatal(err)
 		}
 		awsConfig := sb.AWSConfig()
 		awsConfig.BaseEndpoint = aws.String("https://secrets.test")
 		var log bytes.Buffer
-		relay := wire.New(cfg, wire.Options{AWS: awsConfig, Log: &log, Wrap: func(hop wire.Hop, _ http.RoundTripper) http.RoundTripper {
-			if hop == wire.HopSecret {
+		relay := app.New(cfg, app.Options{AWS: awsConfig, Log: &log, Wrap: func(hop app.Hop, _ http.RoundTripper) http.RoundTripper {
+			if hop == app.HopSecret {
 				return sandbox.InProcess(sb.Secrets)
 			}
 			return sandbox.InProcess(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))

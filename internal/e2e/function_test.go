@@ -12,14 +12,14 @@ import (
 	"testing"
 	"time"
 
-	"omr-relay/internal/runtimeapi"
+	"omr-relay/internal/lambdaruntime/lambdaruntimetest"
 	"omr-relay/internal/sandbox"
 )
 
 // bootstrap builds the function once, as it is deployed.
 var bootstrap = sync.OnceValues(func() (string, error) {
 	path := filepath.Join(buildDir, "bootstrap")
-	return path, runtimeapi.Build("../..", path, false)
+	return path, lambdaruntimetest.Build("../..", path, false)
 })
 
 func TestMain(m *testing.M) {
@@ -38,7 +38,7 @@ var buildDir string
 type function struct {
 	t       *testing.T
 	sandbox *sandbox.Sandbox
-	api     *runtimeapi.Server
+	api     *lambdaruntimetest.Server
 	process *os.Process
 	log     *syncBuffer
 }
@@ -56,7 +56,7 @@ func start(t *testing.T, env ...string) *function {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = box.Close() })
-	api, err := runtimeapi.Start()
+	api, err := lambdaruntimetest.Start()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +91,7 @@ func start(t *testing.T, env ...string) *function {
 }
 
 // invoke runs one invocation with a deadline of 10 s and returns its answer.
-func (f *function) invoke(payload []byte) runtimeapi.Result {
+func (f *function) invoke(payload []byte) lambdaruntimetest.Result {
 	f.t.Helper()
 	ctx, cancel := context.WithTimeout(f.t.Context(), 30*time.Second)
 	defer cancel()

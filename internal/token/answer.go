@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"omr-relay/internal/bearer"
-	"omr-relay/internal/opaque"
+	"omr-relay/internal/sensitive"
 )
 
 const (
@@ -26,7 +26,7 @@ const (
 
 // grant is a usable answer of the token endpoint (RFC 6749 §5.1).
 type grant struct {
-	value    opaque.String
+	value    sensitive.String
 	lifetime time.Duration // from the moment the request was sent
 }
 
@@ -64,7 +64,7 @@ func parseGrant(body []byte, sent time.Time) (grant, error) {
 	if lifetime <= 0 {
 		return grant{}, errBroken("a token that has expired already")
 	}
-	return grant{value: opaque.New(fields.AccessToken), lifetime: lifetime}, nil
+	return grant{value: sensitive.New(fields.AccessToken), lifetime: lifetime}, nil
 }
 
 // seconds reads expires_in. Missing, zero, negative, textual and absurd values

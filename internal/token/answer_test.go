@@ -12,7 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"omr-relay/internal/fault"
+	"omr-relay/internal/problem"
 	"omr-relay/internal/sandbox"
 )
 
@@ -100,7 +100,7 @@ func TestLesson04_LifetimeIsNeverForEver(t *testing.T) {
 				r.always(ok(grantJSON(tt.token, extra)))
 				left, err := r.cache.Ensure(t.Context(), 0)
 				if tt.want == unusable {
-					wantFault(t, err, fault.TokenUnavailable, 2*time.Second)
+					wantFault(t, err, problem.TokenUnavailable, 2*time.Second)
 					return
 				}
 				if err != nil {
@@ -153,7 +153,7 @@ func TestLesson04_BrokenAnswerIsTriedAgain(t *testing.T) {
 				r := newRig(t)
 				r.always(ok(body))
 				_, _, err := r.call(t)
-				wantFault(t, err, fault.TokenUnavailable, 2*time.Second)
+				wantFault(t, err, problem.TokenUnavailable, 2*time.Second)
 				want(t, "upstream calls", r.Aspose.Count(), 0)
 			})
 		})
@@ -188,7 +188,7 @@ func TestAnswerIsNotReadBeyondTheCap(t *testing.T) {
 			return &http.Response{StatusCode: http.StatusOK, Body: endless, Request: req}, nil
 		}))
 		_, _, err := r.get(t, time.Nanosecond)
-		wantFault(t, err, fault.TokenUnavailable, 2*time.Second)
+		wantFault(t, err, problem.TokenUnavailable, 2*time.Second)
 		if !endless.closed || endless.read > 128<<10 {
 			t.Errorf("%d bytes read, closed: %v", endless.read, endless.closed)
 		}

@@ -6,7 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"omr-relay/internal/trace"
+	"omr-relay/internal/callrecord"
 )
 
 // doubling is how a day's token spaces its refreshes that bring nothing.
@@ -20,10 +20,10 @@ func spacing(t *testing.T, r *rig, waits []time.Duration) {
 		before := r.Token.Count()
 		r.mustCall(t)
 		time.Sleep(wait - 1)
-		want(t, "outcome during the back-off", r.mustCall(t).Token, trace.Hit)
+		want(t, "outcome during the back-off", r.mustCall(t).Token, callrecord.Hit)
 		want(t, "token requests during the back-off", r.Token.Count(), before)
 		time.Sleep(time.Nanosecond)
-		want(t, "outcome after the back-off", r.mustCall(t).Token, trace.SoftRefresh)
+		want(t, "outcome after the back-off", r.mustCall(t).Token, callrecord.SoftRefresh)
 		want(t, "token requests after the back-off", r.Token.Count(), before+1)
 	}
 }
@@ -36,7 +36,7 @@ func TestFailedRefreshHarmsNobodyAndBacksOff(t *testing.T) {
 		r.mustCall(t)
 		time.Sleep(daySoft)
 		r.always(status(http.StatusNotFound, ""))
-		want(t, "outcome", r.mustCall(t).Token, trace.SoftRefresh)
+		want(t, "outcome", r.mustCall(t).Token, callrecord.SoftRefresh)
 		spacing(t, r, doubling)
 		r.Token.Respond(nil)
 		time.Sleep(5 * time.Minute)
@@ -102,7 +102,7 @@ func TestLesson08_RefreshThatDoesNotExtendTheExpiryBacksOff(t *testing.T) {
 				t.Errorf("%d token requests in half an hour", requests-1)
 			}
 			want(t, "mints", r.Token.Mints(), 1)
-			want(t, "outcome past the expiry", r.mustCall(t).Token, trace.Mint)
+			want(t, "outcome past the expiry", r.mustCall(t).Token, callrecord.Mint)
 			want(t, "mints", r.Token.Mints(), 2)
 		})
 	})
@@ -144,8 +144,8 @@ func TestLesson08_RefreshThatDoesNotExtendTheExpiryBacksOff(t *testing.T) {
 			time.Sleep(daySoft)
 			r.answers(ok(grantJSON("next", `,"expires_in":1802`)))
 			r.Aspose.Respond(anyToken)
-			want(t, "outcome", r.mustCall(t).Token, trace.SoftRefresh)
-			want(t, "outcome", r.mustCall(t).Token, trace.Hit)
+			want(t, "outcome", r.mustCall(t).Token, callrecord.SoftRefresh)
+			want(t, "outcome", r.mustCall(t).Token, callrecord.Hit)
 			before := r.Token.Count()
 			if _, err := r.cache.Ensure(t.Context(), lifetime); err != nil {
 				t.Error(err)
@@ -173,7 +173,7 @@ func TestBackOffEndsWithSuccess(t *testing.T) {
 		want(t, "mints", r.Token.Mints(), 2)
 		time.Sleep(daySoft)
 		r.always(status(http.StatusNotFound, ""))
-		want(t, "outcome", r.mustCall(t).Token, trace.SoftRefresh)
+		want(t, "outcome", r.mustCall(t).Token, callrecord.SoftRefresh)
 		spacing(t, r, doubling[:1])
 	})
 }

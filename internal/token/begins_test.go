@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"omr-relay/internal/opaque"
+	"omr-relay/internal/sensitive"
 )
 
 // TestBegins holds back every end of a text that could go on to become the
@@ -13,7 +13,7 @@ import (
 func TestBegins(t *testing.T) {
 	jwt := "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiI0NzExIn0.c2lnbmF0dXJlLXNpZ25hdHVyZQ"
 	for _, value := range []string{jwt, "opaque-and-short", "aaaaaaaa", "x.y", ".", "a"} {
-		token := newToken(opaque.New(value), time.Now(), time.Hour, 0)
+		token := newToken(sensitive.New(value), time.Now(), time.Hour, 0)
 		needle := value
 		if value == jwt {
 			needle = value[strings.IndexByte(value, '.'):]

@@ -5,9 +5,9 @@ import (
 	"net/url"
 	"testing"
 
+	"omr-relay/internal/callrecord"
 	"omr-relay/internal/sandbox"
 	"omr-relay/internal/token"
-	"omr-relay/internal/trace"
 )
 
 // warm returns a cache with a token that lives for an hour.
@@ -28,7 +28,7 @@ func warm(b *testing.B) *token.Cache {
 
 // hit asks for the token that is there.
 func hit(b *testing.B, c *token.Cache) {
-	if _, outcome, err := c.Token(b.Context()); outcome != trace.Hit || err != nil {
+	if _, outcome, err := c.Token(b.Context()); outcome != callrecord.Hit || err != nil {
 		b.Error(outcome, err)
 	}
 }
@@ -54,7 +54,7 @@ func BenchmarkHitParallel(b *testing.B) {
 func BenchmarkRoundTrip(b *testing.B) {
 	answer := &http.Response{StatusCode: http.StatusOK, Body: http.NoBody}
 	rt := &token.Transport{Cache: warm(b), Base: roundTripFunc(func(*http.Request) (*http.Response, error) { return answer, nil })}
-	ctx, _ := trace.With(b.Context())
+	ctx, _ := callrecord.With(b.Context())
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, baseURL+"/v5.0/omr/RecognizeTemplate/GetRecognizeTemplate?id=1", nil)
 	if err != nil {
 		b.Fatal(err)

@@ -9,8 +9,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"omr-relay/internal/fault"
-	"omr-relay/internal/trace"
+	"omr-relay/internal/callrecord"
+	"omr-relay/internal/problem"
 )
 
 const (
@@ -86,19 +86,19 @@ func NewCache(cfg Config) *Cache {
 
 // Token returns a token that is valid now. When there is none it mints one, or
 // waits for the mint that is under way; either ends with ctx at the latest.
-// Every error is a [*fault.Error]. One that is there costs neither a lock nor an
+// Every error is a [*problem.Error]. One that is there costs neither a lock nor an
 // allocation.
-func (c *Cache) Token(ctx context.Context) (*Token, trace.Outcome, error) {
+func (c *Cache) Token(ctx context.Context) (*Token, callrecord.Outcome, error) {
 	if token := c.current.Load(); token.validAt(wallNow()) {
-		return token, trace.Hit, nil
+		return token, callrecord.Hit, nil
 	}
 	return c.wait(ctx, func(t *Token) bool { return t.validAt(wallNow()) })
 }
 
 // wait returns the current token as soon as it is enough, leading or joining
 // mints until then.
-func (c *Cache) wait(ctx context.Context, enough func(*Token) bool) (*Token, trace.Outcome, error) {
-	outcome := trace.Hit
+func (c *Cache) wait(ctx context.Context, enough func(*Token) bool) (*Token, callrecord.Outcome, error) {
+	outcome := callrecord.Hit
 	for {
 		c.mu.Lock()
 		if token := c.current.Load(); enough(token) {
@@ -110,17 +110,17 @@ func (c *Cache) wait(ctx context.Context, enough func(*Token) bool) (*Token, tra
 			f = c.beginLocked()
 			c.mu.Unlock()
 			c.lead(ctx, f)
-			return f.token, trace.Mint, f.err
+			return f.token, callrecord.Mint, f.err
 		}
 		c.mu.Unlock()
-		outcome = trace.Wait
+		outcome = callrecord.Wait
 		select {
 		case <-f.done:
 			if !f.abandoned {
 				return f.token, outcome, f.err
 			}
 		case <-ctx.Done():
-			return nil, outcome, &fault.Error{Code: fault.TokenUnavailable, Detail: detailToken, RetryAfter: shortly,
+			return nil, outcome, &problem.Error{Code: problem.TokenUnavailable, Detail: detailToken, RetryAfter: shortly,
 				Reason: "waiting for another invocation's token", Err: ctx.Err()}
 		}
 	}
@@ -137,7 +137,7 @@ func (c *Cache) lead(ctx context.Context, f *flight) {
 		// A refresh runs in a goroutine of its own, where nobody else could
 		// recover; and nobody who waits may hang.
 		if cause := recover(); cause != nil {
-			f.token, f.err = nil, fault.Panicked(cause)
+			f.token, f.err = nil, problem.Panicked(cause)
 		}
 		c.mu.Lock()
 		defer c.mu.Unlock()
@@ -170,7 +170,7 @@ func (c *Cache) storeLocked(fresh *Token, err error) {
 	c.backoff = min(max(2*c.backoff, first), 5*time.Minute)
 	wait := c.backoff
 	if err != nil {
-		wait = max(wait, fault.From(err).RetryAfter)
+		wait = max(wait, problem.From(err).RetryAfter)
 	}
 	c.refreshAt = now.Add(wait)
 }

@@ -5,8 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"omr-relay/internal/opaque"
 	"omr-relay/internal/sandbox"
+	"omr-relay/internal/sensitive"
 )
 
 // TestHitTakesNoLock relays a call while somebody holds on to the cache's lock.
@@ -48,8 +48,8 @@ func TestHitTakesNoLock(t *testing.T) {
 func TestNoRefreshOfAReplacedToken(t *testing.T) {
 	sb := sandbox.New()
 	c := sandboxCache(sb)
-	old := newToken(opaque.New("old"), time.Now().Add(-50*time.Minute), time.Hour, 0.2)
-	c.current.Store(newToken(opaque.New("new"), time.Now(), time.Hour, 0.2))
+	old := newToken(sensitive.New("old"), time.Now().Add(-50*time.Minute), time.Hour, 0.2)
+	c.current.Store(newToken(sensitive.New("new"), time.Now(), time.Hour, 0.2))
 	if join := c.refresh(t.Context(), old); join != nil {
 		t.Errorf("a refresh, which ended with %v", join())
 	}
@@ -64,7 +64,7 @@ func TestNoRefreshOfAReplacedToken(t *testing.T) {
 }
 
 func TestHeader(t *testing.T) {
-	if got := newToken(opaque.New("x"), time.Now(), time.Hour, 0.2).header.Reveal(); got != "Bearer x" {
+	if got := newToken(sensitive.New("x"), time.Now(), time.Hour, 0.2).header.Reveal(); got != "Bearer x" {
 		t.Errorf("Authorization: %s", got)
 	}
 }

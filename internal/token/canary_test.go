@@ -15,7 +15,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"omr-relay/internal/fault"
+	"omr-relay/internal/problem"
 )
 
 // canary stands for whatever must never be seen again.
@@ -35,9 +35,9 @@ func printed(t *testing.T, v any) string {
 		out.WriteString(err.Error())
 	}
 	for err, _ := v.(error); err != nil; err = errors.Unwrap(err) {
-		out.WriteString(fault.Describe(err))
-		_, ours := err.(fault.Safe)
-		if _, coded := err.(*fault.Error); !ours && !coded {
+		out.WriteString(problem.Describe(err))
+		_, ours := err.(problem.Safe)
+		if _, coded := err.(*problem.Error); !ours && !coded {
 			break // the texts of others' errors are for nobody to print
 		}
 		out.WriteString(err.Error())
@@ -82,11 +82,11 @@ func TestLesson12_TokenEndpointsWordsAreNotRepeated(t *testing.T) {
 				r.vault.put(canary[:0]+"v1", canary, canary)
 				r.always(answer)
 				_, _, err := r.get(t, budget)
-				if fault.From(err).Code != fault.TokenUnavailable {
+				if problem.From(err).Code != problem.TokenUnavailable {
 					t.Fatalf("got %v", err)
 				}
 				noCanary(t, printed(t, err))
-				noCanary(t, fault.From(err).Detail)
+				noCanary(t, problem.From(err).Detail)
 			})
 		})
 	}
@@ -97,7 +97,7 @@ func TestLesson12_TokenEndpointsWordsAreNotRepeated(t *testing.T) {
 				return nil, fmt.Errorf("malformed HTTP response %q", canary)
 			}))
 			_, _, err := r.get(t, budget)
-			noCanary(t, fault.Describe(err)+err.Error())
+			noCanary(t, problem.Describe(err)+err.Error())
 		})
 	})
 }
@@ -122,7 +122,7 @@ func TestTokenErrorsNameStatusAndCode(t *testing.T) {
 				r.always(tt.answer)
 				_, _, err := r.get(t, budget)
 				want(t, "error", fmt.Sprint(err), tt.want)
-				want(t, "detail", fault.From(err).Detail, "No access token could be had from the token service.")
+				want(t, "detail", problem.From(err).Detail, "No access token could be had from the token service.")
 			})
 		})
 	}

@@ -9,8 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"omr-relay/internal/opaque"
 	"omr-relay/internal/sandbox"
+	"omr-relay/internal/sensitive"
 	"omr-relay/secrets"
 )
 
@@ -20,7 +20,7 @@ import (
 // A monotonic reading would win over the wall clock in every comparison, and
 // it stands still during a freeze.
 func TestLesson01_NoTimeKeepsAMonotonicReading(t *testing.T) {
-	tok := newToken(opaque.New("x"), time.Now(), time.Hour, 0.2)
+	tok := newToken(sensitive.New("x"), time.Now(), time.Hour, 0.2)
 	for name, at := range map[string]time.Time{"now": wallNow(), "expiry": tok.expiry, "soft": tok.soft} {
 		if strings.Contains(at.String(), "m=") {
 			t.Errorf("%s has one: %v", name, at)
@@ -37,7 +37,7 @@ func (s fixedSource) Get(context.Context) (secrets.Credentials, error) {
 func sandboxCache(sb *sandbox.Sandbox) *Cache {
 	return NewCache(Config{
 		Source: fixedSource{
-			ClientID: opaque.New(sandbox.DefaultClientID), ClientSecret: opaque.New(sandbox.DefaultClientSecret), Version: "v1",
+			ClientID: sensitive.New(sandbox.DefaultClientID), ClientSecret: sensitive.New(sandbox.DefaultClientSecret), Version: "v1",
 		},
 		Endpoint:  &url.URL{Scheme: "https", Host: "token.test", Path: sandbox.TokenPath},
 		Transport: sandbox.InProcess(sb.Upstream()),

@@ -13,7 +13,7 @@ import (
 	"strings"
 	"time"
 
-	"omr-relay/internal/fault"
+	"omr-relay/internal/problem"
 	"omr-relay/secrets"
 )
 
@@ -47,10 +47,10 @@ const (
 
 func (e *exchangeError) Error() string { return e.SafeText() }
 
-// SafeText implements [fault.Safe].
+// SafeText implements [problem.Safe].
 func (e *exchangeError) SafeText() string {
 	if e.err != nil {
-		return e.reason + ": " + fault.Describe(e.err)
+		return e.reason + ": " + problem.Describe(e.err)
 	}
 	return e.reason
 }

@@ -8,7 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"omr-relay/internal/fault"
+	"omr-relay/internal/problem"
 )
 
 // between checks a time that is jittered.
@@ -80,7 +80,7 @@ func TestRetriesAreFewAndSpreadOut(t *testing.T) {
 			})
 			began := time.Now()
 			_, _, err := r.get(t, budget)
-			wantFault(t, err, fault.TokenUnavailable, 2*time.Second)
+			wantFault(t, err, problem.TokenUnavailable, 2*time.Second)
 			if len(at) != 4 {
 				t.Fatalf("%d attempts", len(at))
 			}
@@ -134,7 +134,7 @@ func TestFinalAnswersAreNotTriedAgain(t *testing.T) {
 				r.always(tt.answer)
 				began := time.Now()
 				_, _, err := r.get(t, budget)
-				wantFault(t, err, fault.TokenUnavailable, tt.after)
+				wantFault(t, err, problem.TokenUnavailable, tt.after)
 				want(t, "took", time.Since(began), 0)
 				want(t, "token requests", r.Token.Count(), 1)
 				want(t, "reads of the secret", r.vault.reads(), tt.reads)
@@ -166,7 +166,7 @@ func TestRetriesStayWithinTheDeadline(t *testing.T) {
 				r.always(tt.answer)
 				began := time.Now()
 				_, _, err := r.get(t, tt.left)
-				wantFault(t, err, fault.TokenUnavailable, tt.after)
+				wantFault(t, err, problem.TokenUnavailable, tt.after)
 				want(t, "took", time.Since(began), tt.took)
 				want(t, "token requests", r.Token.Count(), tt.requests)
 			})
@@ -180,7 +180,7 @@ func TestRetriesStayWithinTheDeadline(t *testing.T) {
 			time.AfterFunc(time.Second, cancel)
 			began := time.Now()
 			_, _, err := r.cache.Token(ctx)
-			wantFault(t, err, fault.TokenUnavailable, 10*time.Second)
+			wantFault(t, err, problem.TokenUnavailable, 10*time.Second)
 			want(t, "took", time.Since(began), time.Second)
 		})
 	})
@@ -201,12 +201,12 @@ func TestRetryAfterHoldsAcrossCalls(t *testing.T) {
 		r := newRig(t)
 		r.answers(status(429, "", "Retry-After", "10"))
 		_, _, err := r.get(t, 5*time.Second)
-		wantFault(t, err, fault.TokenUnavailable, 10*time.Second)
+		wantFault(t, err, problem.TokenUnavailable, 10*time.Second)
 
 		time.Sleep(2 * time.Second)
 		began := time.Now()
 		_, _, err = r.get(t, 8*time.Second)
-		wantFault(t, err, fault.TokenUnavailable, 8*time.Second)
+		wantFault(t, err, problem.TokenUnavailable, 8*time.Second)
 		want(t, "took", time.Since(began), 0)
 		want(t, "token requests", r.Token.Count(), 1)
 		want(t, "reads of the secret", r.vault.reads(), 1)
@@ -222,10 +222,10 @@ func TestRetryAfterIsCapped(t *testing.T) {
 		r := newRig(t)
 		r.answers(status(503, "", "Retry-After", "600"))
 		_, _, err := r.get(t, budget)
-		wantFault(t, err, fault.TokenUnavailable, 30*time.Second)
+		wantFault(t, err, problem.TokenUnavailable, 30*time.Second)
 		time.Sleep(29 * time.Second)
 		_, _, err = r.get(t, time.Second/2)
-		wantFault(t, err, fault.TokenUnavailable, time.Second)
+		wantFault(t, err, problem.TokenUnavailable, time.Second)
 		time.Sleep(time.Second)
 		r.mustGet(t) // as the first caller was told
 		want(t, "token requests", r.Token.Count(), 2)

@@ -6,21 +6,21 @@ import (
 	"testing/synctest"
 	"time"
 
-	"omr-relay/internal/fault"
-	"omr-relay/internal/trace"
+	"omr-relay/internal/callrecord"
+	"omr-relay/internal/problem"
 )
 
 func TestTokenServesUntilItsExpiry(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
 		age     time.Duration
-		outcome trace.Outcome
+		outcome callrecord.Outcome
 	}{
-		{"new", 0, trace.Hit},
-		{"a nanosecond before", lifetime - 1, trace.Hit},
-		{"at the expiry", lifetime, trace.Mint},
-		{"a nanosecond after", lifetime + 1, trace.Mint},
-		{"long after", 100 * lifetime, trace.Mint},
+		{"new", 0, callrecord.Hit},
+		{"a nanosecond before", lifetime - 1, callrecord.Hit},
+		{"at the expiry", lifetime, callrecord.Mint},
+		{"a nanosecond after", lifetime + 1, callrecord.Mint},
+		{"long after", 100 * lifetime, callrecord.Mint},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -32,7 +32,7 @@ func TestTokenServesUntilItsExpiry(t *testing.T) {
 					t.Fatal(err)
 				}
 				want(t, "outcome", outcome, tt.outcome)
-				want(t, "the same token", first == second, tt.outcome == trace.Hit)
+				want(t, "the same token", first == second, tt.outcome == callrecord.Hit)
 			})
 		})
 	}
@@ -60,7 +60,7 @@ func TestExpiryIsAnchoredWhereTheRequestWasSent(t *testing.T) {
 			r.Token.SetLifetime(2 * time.Second)
 			r.slow(2 * time.Second)
 			_, _, err := r.get(t, budget)
-			wantFault(t, err, fault.TokenUnavailable, 2*time.Second)
+			wantFault(t, err, problem.TokenUnavailable, 2*time.Second)
 		})
 	})
 }
@@ -102,7 +102,7 @@ func TestLesson03_ExpiredTokenIsNotSentWhileTheTokenServiceIsDown(t *testing.T) 
 				time.Sleep(lifetime)
 				r.always(tt.down)
 				_, record, err := r.call(t)
-				wantFault(t, err, fault.TokenUnavailable, tt.after)
+				wantFault(t, err, problem.TokenUnavailable, tt.after)
 				want(t, "upstream calls", r.Aspose.Count(), 1)
 				want(t, "upstream calls on record", record.UpstreamCalls, 0)
 

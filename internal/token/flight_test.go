@@ -9,15 +9,15 @@ import (
 	"testing/synctest"
 	"time"
 
-	"omr-relay/internal/fault"
+	"omr-relay/internal/callrecord"
+	"omr-relay/internal/problem"
 	"omr-relay/internal/token"
-	"omr-relay/internal/trace"
 )
 
 // result is what one caller of Token got, and when.
 type result struct {
 	token   *token.Token
-	outcome trace.Outcome
+	outcome callrecord.Outcome
 	err     error
 	took    time.Duration
 }
@@ -47,9 +47,9 @@ func TestManyCallersOneMint(t *testing.T) {
 			others = append(others, r.ask(t, &wg, budget))
 		}
 		wg.Wait()
-		want(t, "outcome of the first", leader.outcome, trace.Mint)
+		want(t, "outcome of the first", leader.outcome, callrecord.Mint)
 		for _, other := range others {
-			if other.err != nil || other.token != leader.token || other.outcome != trace.Wait || other.took != 200*time.Millisecond {
+			if other.err != nil || other.token != leader.token || other.outcome != callrecord.Wait || other.took != 200*time.Millisecond {
 				t.Fatalf("%+v, want the leader's token", other)
 			}
 		}
@@ -73,7 +73,7 @@ func TestWaitersLeaveAtTheirOwnDeadline(t *testing.T) {
 		want(t, "cancelled with its context", errors.Is(cancelled, context.Canceled), true)
 		wg.Wait()
 		for _, left := range []*result{short, longer} {
-			wantFault(t, left.err, fault.TokenUnavailable, 2*time.Second)
+			wantFault(t, left.err, problem.TokenUnavailable, 2*time.Second)
 			want(t, "left with its context", errors.Is(left.err, context.DeadlineExceeded), true)
 		}
 		want(t, "short waiter", short.took, time.Second)
@@ -100,7 +100,7 @@ func TestWaiterLeadsWhenTheLeadersTimeEnds(t *testing.T) {
 		synctest.Wait()
 		want(t, "token requests", r.Token.Count(), 2)
 		wg.Wait()
-		wantFault(t, first.err, fault.TokenUnavailable, 2*time.Second)
+		wantFault(t, first.err, problem.TokenUnavailable, 2*time.Second)
 		want(t, "first leader", first.took, time.Second)
 		for _, res := range rest {
 			if res.err != nil || res.token != rest[0].token {
@@ -142,7 +142,7 @@ func TestWaitersShareAFailure(t *testing.T) {
 				}
 				wg.Wait()
 				for _, res := range all {
-					wantFault(t, res.err, fault.TokenUnavailable, tt.after)
+					wantFault(t, res.err, problem.TokenUnavailable, tt.after)
 					want(t, "took as long as the leader", res.took, all[0].took)
 				}
 				want(t, "token requests", r.Token.Count(), tt.requests)
@@ -162,12 +162,12 @@ func TestMintThatPanics(t *testing.T) {
 		var wg sync.WaitGroup
 		wg.Go(func() {
 			_, _, err := r.get(t, budget)
-			wantFault(t, err, fault.Internal, 0)
+			wantFault(t, err, problem.Internal, 0)
 		})
 		synctest.Wait()
 		waiter := r.ask(t, &wg, budget)
 		wg.Wait()
-		wantFault(t, waiter.err, fault.Internal, 0)
+		wantFault(t, waiter.err, problem.Internal, 0)
 		r.mustGet(t)
 	})
 }
@@ -202,7 +202,7 @@ func TestInvalidateDuringAMint(t *testing.T) {
 		r.cache.Invalidate(old)
 		waiter := r.ask(t, &wg, budget)
 		wg.Wait()
-		if waiter.err != nil || waiter.outcome != trace.Wait {
+		if waiter.err != nil || waiter.outcome != callrecord.Wait {
 			t.Errorf("%+v", waiter)
 		}
 		want(t, "current token", r.mustGet(t), waiter.token)

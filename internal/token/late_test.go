@@ -9,9 +9,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"omr-relay/internal/callrecord"
 	"omr-relay/internal/sandbox"
 	"omr-relay/internal/token"
-	"omr-relay/internal/trace"
 )
 
 // connecting takes its time to connect, as a TLS handshake may.
@@ -44,7 +44,7 @@ func TestLesson03_TokenThatExpiresWhileConnecting(t *testing.T) {
 		first := r.mustGet(t)
 		r.Aspose.Record(4)
 		record := r.mustCall(t)
-		want(t, "outcome", record.Token, trace.Repair)
+		want(t, "outcome", record.Token, callrecord.Repair)
 		calls := r.Aspose.Requests()
 		want(t, "calls", len(calls), 2)
 		want(t, "the expired token went out", calls[0].Header.Get("Authorization"), "")
@@ -71,7 +71,7 @@ func TestRejectionWithoutABody(t *testing.T) {
 			return &http.Response{StatusCode: http.StatusUnauthorized, Header: http.Header{}, ContentLength: 100, Body: endless{make(chan struct{})}}, nil
 		})
 		began := time.Now()
-		want(t, "outcome", r.mustCall(t).Token, trace.Repair)
+		want(t, "outcome", r.mustCall(t).Token, callrecord.Repair)
 		want(t, "took", time.Since(began), 0)
 	})
 }

@@ -6,7 +6,7 @@ import (
 	"maps"
 	"time"
 
-	"omr-relay/internal/fault"
+	"omr-relay/internal/problem"
 	"omr-relay/secrets"
 )
 
@@ -57,11 +57,11 @@ type rejection struct {
 func (r rejection) holds() bool { return within(r.at, r.hold) }
 
 // mint reads the secret and exchanges it for a token. It blocks until ctx ends
-// at the latest. Every error is a [*fault.Error].
+// at the latest. Every error is a [*problem.Error].
 func (m *minter) mint(ctx context.Context) (*Token, error) {
 	// Within the deadline the endpoint's Retry-After is simply waited out.
 	if wait := m.notBefore.Sub(wallNow()); wait > 0 && wait <= maxRetryAfter && !sleep(ctx, wait) {
-		return nil, &fault.Error{Code: fault.TokenUnavailable, Detail: detailToken, RetryAfter: wait,
+		return nil, &problem.Error{Code: problem.TokenUnavailable, Detail: detailToken, RetryAfter: wait,
 			Reason: "the token endpoint asked to be left alone"}
 	}
 	credentials, err := m.read(ctx)
@@ -94,7 +94,7 @@ func (m *minter) read(ctx context.Context) (secrets.Credentials, error) {
 	}
 	credentials, err := m.look(ctx)
 	if err != nil {
-		return secrets.Credentials{}, &fault.Error{Code: fault.CredentialsUnavailable, Detail: detailCredentials,
+		return secrets.Credentials{}, &problem.Error{Code: problem.CredentialsUnavailable, Detail: detailCredentials,
 			RetryAfter: lookInterval, Err: err}
 	}
 	if known, ok := m.rejected[credentials.Version]; ok {
@@ -130,7 +130,7 @@ func (m *minter) try(ctx context.Context, c secrets.Credentials) (*Token, *excha
 func (m *minter) remember(version string, failure *exchangeError) error {
 	now := wallNow()
 	if failure.kind == transient {
-		e := &fault.Error{Code: fault.TokenUnavailable, Detail: detailToken, RetryAfter: shortly, Err: failure}
+		e := &problem.Error{Code: problem.TokenUnavailable, Detail: detailToken, RetryAfter: shortly, Err: failure}
 		if failure.retryAfter > 0 {
 			e.RetryAfter = min(failure.retryAfter, maxRetryAfter)
 			m.notBefore = now.Add(e.RetryAfter)
@@ -156,7 +156,7 @@ func (m *minter) held(r rejection) error {
 		until = r.at.Add(r.hold)
 	}
 	wait := max(until.Sub(wallNow()), time.Second)
-	return &fault.Error{Code: fault.TokenUnavailable, Detail: detailToken,
+	return &problem.Error{Code: problem.TokenUnavailable, Detail: detailToken,
 		RetryAfter: min(wait, maxRetryAfter), Err: r.cause}
 }
 

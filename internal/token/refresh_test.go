@@ -7,8 +7,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"omr-relay/internal/fault"
-	"omr-relay/internal/trace"
+	"omr-relay/internal/callrecord"
+	"omr-relay/internal/problem"
 )
 
 const (
@@ -40,14 +40,14 @@ func TestSoftExpiry(t *testing.T) {
 				r.mustCall(t)
 				time.Sleep(tt.age)
 				record := r.mustCall(t)
-				mints, outcome := 1, trace.Hit
+				mints, outcome := 1, callrecord.Hit
 				if tt.refreshed {
-					mints, outcome = 2, trace.SoftRefresh
+					mints, outcome = 2, callrecord.SoftRefresh
 				}
 				want(t, "mints", r.Token.Mints(), mints)
 				want(t, "outcome", record.Token, outcome)
 				time.Sleep(tt.lifetime - tt.age)
-				want(t, "outcome of a call past the first expiry", r.mustCall(t).Token == trace.Hit, tt.refreshed)
+				want(t, "outcome of a call past the first expiry", r.mustCall(t).Token == callrecord.Hit, tt.refreshed)
 			})
 		})
 	}
@@ -108,7 +108,7 @@ func TestRefreshRunsBesideTheCall(t *testing.T) {
 					return false
 				})
 				began := time.Now()
-				want(t, "outcome", r.mustCall(t).Token, trace.SoftRefresh)
+				want(t, "outcome", r.mustCall(t).Token, callrecord.SoftRefresh)
 				want(t, "took", time.Since(began), tt.took)
 				want(t, "a fresh token", r.mustGet(t) != old, tt.fresh)
 			})
@@ -187,7 +187,7 @@ func TestLesson02_NothingOutlivesItsInvocation(t *testing.T) {
 			r := newRig(t)
 			r.answers(hung)
 			_, _, err := r.get(t, time.Second)
-			wantFault(t, err, fault.TokenUnavailable, 2*time.Second)
+			wantFault(t, err, problem.TokenUnavailable, 2*time.Second)
 			time.Sleep(8 * time.Hour)
 			began := time.Now()
 			r.mustCall(t)
@@ -204,13 +204,13 @@ func TestOneRefreshAtATime(t *testing.T) {
 		r.mustGet(t)
 		time.Sleep(daySoft)
 		r.slow(800 * time.Millisecond)
-		first := make(chan *trace.Record)
+		first := make(chan *callrecord.Record)
 		go func() { first <- r.mustCall(t) }()
 		synctest.Wait()
 		began := time.Now()
-		want(t, "second outcome", r.mustCall(t).Token, trace.Hit)
+		want(t, "second outcome", r.mustCall(t).Token, callrecord.Hit)
 		want(t, "second took", time.Since(began), 0)
-		want(t, "first outcome", (<-first).Token, trace.SoftRefresh)
+		want(t, "first outcome", (<-first).Token, callrecord.SoftRefresh)
 		want(t, "mints", r.Token.Mints(), 2)
 	})
 }

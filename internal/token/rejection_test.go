@@ -8,7 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"omr-relay/internal/fault"
+	"omr-relay/internal/problem"
 	"omr-relay/internal/sandbox"
 	"omr-relay/secrets"
 )
@@ -27,7 +27,7 @@ func TestLesson09_DeadCredentialIsNotHammered(t *testing.T) {
 		for second := range 180 {
 			_, _, err := r.get(t, budget)
 			left := time.Duration(5-second%5) * time.Second
-			wantFault(t, err, fault.TokenUnavailable, left)
+			wantFault(t, err, problem.TokenUnavailable, left)
 			want(t, "token requests", r.Token.Count(), second/60+1)
 			// Each try has the secret read once more, where it is denied.
 			want(t, "reads of the secret", r.vault.reads(), second/5+1+second/60+1)
@@ -41,11 +41,11 @@ func TestRejectedVersionIsLookedAtFiveSecondsAfterTheLastLook(t *testing.T) {
 		r := newRig(t)
 		r.deny()
 		_, _, err := r.get(t, budget)
-		wantFault(t, err, fault.TokenUnavailable, 5*time.Second)
+		wantFault(t, err, problem.TokenUnavailable, 5*time.Second)
 		r.rotate("v2")
 		time.Sleep(5*time.Second - 1)
 		_, _, err = r.get(t, budget)
-		wantFault(t, err, fault.TokenUnavailable, time.Second)
+		wantFault(t, err, problem.TokenUnavailable, time.Second)
 		want(t, "reads of the secret", r.vault.reads(), 2)
 		time.Sleep(time.Nanosecond)
 		r.mustGet(t)
@@ -60,11 +60,11 @@ func TestDeniedVersionIsTriedAgainAfterAMinute(t *testing.T) {
 		r := newRig(t)
 		r.deny()
 		_, _, err := r.get(t, budget)
-		wantFault(t, err, fault.TokenUnavailable, 5*time.Second)
+		wantFault(t, err, problem.TokenUnavailable, 5*time.Second)
 		r.Token.Accept(sandbox.DefaultClientID, sandbox.DefaultClientSecret)
 		time.Sleep(time.Minute - 1)
 		_, _, err = r.get(t, budget)
-		wantFault(t, err, fault.TokenUnavailable, 5*time.Second)
+		wantFault(t, err, problem.TokenUnavailable, 5*time.Second)
 		want(t, "token requests", r.Token.Count(), 1)
 		time.Sleep(time.Nanosecond)
 		r.mustGet(t) // no need to wait for the next look as well
@@ -112,12 +112,12 @@ func TestRetryAfterOfARefusalIsHonest(t *testing.T) {
 				r := newRig(t)
 				r.answers(status(http.StatusForbidden, ""))
 				_, _, err := r.get(t, budget)
-				wantFault(t, err, fault.TokenUnavailable, 30*time.Second)
+				wantFault(t, err, problem.TokenUnavailable, 30*time.Second)
 				began := time.Now()
 				for time.Since(began)+between < 30*time.Second {
 					time.Sleep(between)
 					_, _, err = r.get(t, budget)
-					wantFault(t, err, fault.TokenUnavailable, 30*time.Second-time.Since(began))
+					wantFault(t, err, problem.TokenUnavailable, 30*time.Second-time.Since(began))
 					want(t, "token requests", r.Token.Count(), 1)
 				}
 				time.Sleep(30*time.Second - time.Since(began))
@@ -185,13 +185,13 @@ func TestLesson10_RotationNeedsNoRedeploy(t *testing.T) {
 				status(http.StatusBadRequest, invalidClient)(w, req)
 			}, status(http.StatusBadRequest, invalidClient))
 			_, _, err := r.get(t, budget)
-			wantFault(t, err, fault.TokenUnavailable, 5*time.Second)
+			wantFault(t, err, problem.TokenUnavailable, 5*time.Second)
 			want(t, "token requests", r.Token.Count(), 2)
 			want(t, "reads of the secret", r.vault.reads(), 2)
 
 			time.Sleep(5 * time.Second) // v2 is what stands rejected
 			_, _, err = r.get(t, budget)
-			wantFault(t, err, fault.TokenUnavailable, 5*time.Second)
+			wantFault(t, err, problem.TokenUnavailable, 5*time.Second)
 			want(t, "token requests", r.Token.Count(), 2)
 
 			r.vault.put("v3", sandbox.DefaultClientID, sandbox.DefaultClientSecret)
@@ -208,7 +208,7 @@ func TestLesson10_RotationNeedsNoRedeploy(t *testing.T) {
 			}, status(http.StatusServiceUnavailable, "", "Retry-After", "40"))
 			r.deny()
 			_, _, err := r.get(t, budget)
-			wantFault(t, err, fault.TokenUnavailable, 30*time.Second)
+			wantFault(t, err, problem.TokenUnavailable, 30*time.Second)
 			time.Sleep(30 * time.Second)
 			r.mustGet(t) // nothing is held against v2
 		})
@@ -239,7 +239,7 @@ func TestLesson11_ForcedReadNeverSleepsAndEndsWithCtx(t *testing.T) {
 			})
 			began := time.Now()
 			_, _, err := r.get(t, 3*time.Second)
-			wantFault(t, err, fault.TokenUnavailable, 5*time.Second)
+			wantFault(t, err, problem.TokenUnavailable, 5*time.Second)
 			want(t, "took", time.Since(began), 3*time.Second)
 		})
 	})
@@ -251,7 +251,7 @@ func TestLesson11_ForcedReadNeverSleepsAndEndsWithCtx(t *testing.T) {
 				status(http.StatusBadRequest, invalidClient)(w, req)
 			})
 			_, _, err := r.get(t, budget)
-			wantFault(t, err, fault.TokenUnavailable, 5*time.Second)
+			wantFault(t, err, problem.TokenUnavailable, 5*time.Second)
 			want(t, "token requests", r.Token.Count(), 1)
 		})
 	})
@@ -262,7 +262,7 @@ func TestSecretThatCannotBeRead(t *testing.T) {
 		r := newRig(t)
 		r.vault.fail(&secrets.Error{Kind: secrets.AccessDenied})
 		_, _, err := r.get(t, budget)
-		wantFault(t, err, fault.CredentialsUnavailable, 5*time.Second)
+		wantFault(t, err, problem.CredentialsUnavailable, 5*time.Second)
 		want(t, "the cause is kept", errors.Is(err, secrets.AccessDenied), true)
 		want(t, "token requests", r.Token.Count(), 0)
 
@@ -277,7 +277,7 @@ func TestSecretThatCannotBeRead(t *testing.T) {
 			r.vault.fail(&secrets.Error{Kind: secrets.NotFound})
 			time.Sleep(5 * time.Second)
 			_, _, err := r.get(t, budget)
-			wantFault(t, err, fault.CredentialsUnavailable, 5*time.Second)
+			wantFault(t, err, problem.CredentialsUnavailable, 5*time.Second)
 			r.vault.fail(nil)
 			r.rotate("v2")
 			time.Sleep(5 * time.Second)
@@ -290,7 +290,7 @@ func TestSecretThatCannotBeRead(t *testing.T) {
 			r.vault.before(func(ctx context.Context) { <-ctx.Done() })
 			began := time.Now()
 			_, _, err := r.get(t, 4*time.Second)
-			wantFault(t, err, fault.CredentialsUnavailable, 5*time.Second)
+			wantFault(t, err, problem.CredentialsUnavailable, 5*time.Second)
 			want(t, "took", time.Since(began), 4*time.Second)
 		})
 	})

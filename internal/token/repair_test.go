@@ -14,8 +14,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"omr-relay/internal/fault"
-	"omr-relay/internal/trace"
+	"omr-relay/internal/callrecord"
+	"omr-relay/internal/problem"
 )
 
 func TestLesson07_BurstOf401MintsOnce(t *testing.T) {
@@ -48,7 +48,7 @@ func TestLesson07_BurstOf401MintsOnce(t *testing.T) {
 				for range burst {
 					wg.Go(func() {
 						record := r.mustCall(t)
-						want(t, "outcome", record.Token, trace.Repair)
+						want(t, "outcome", record.Token, callrecord.Repair)
 						want(t, "upstream calls", record.UpstreamCalls, 2)
 						want(t, "upstream status", record.UpstreamStatus, http.StatusOK)
 					})
@@ -75,8 +75,8 @@ func TestSecond401IsReportedAndRepairsBackOff(t *testing.T) {
 		r := newRig(t)
 		r.rejectAll()
 		_, record, err := r.call(t)
-		wantFault(t, err, fault.UpstreamRejectedToken, 0)
-		want(t, "outcome", record.Token, trace.Repair)
+		wantFault(t, err, problem.UpstreamRejectedToken, 0)
+		want(t, "outcome", record.Token, callrecord.Repair)
 		want(t, "upstream status", record.UpstreamStatus, http.StatusUnauthorized)
 		want(t, "upstream calls", r.Aspose.Count(), 2)
 		want(t, "mints", r.Token.Mints(), 2)
@@ -86,12 +86,12 @@ func TestSecond401IsReportedAndRepairsBackOff(t *testing.T) {
 			mints, calls := r.Token.Mints(), r.Aspose.Count()
 			time.Sleep(wait - 1)
 			_, _, err = r.call(t)
-			wantFault(t, err, fault.UpstreamRejectedToken, 0)
+			wantFault(t, err, problem.UpstreamRejectedToken, 0)
 			want(t, "mints during the back-off", r.Token.Mints(), mints)
 			want(t, "upstream calls during the back-off", r.Aspose.Count(), calls+1)
 			time.Sleep(time.Nanosecond)
 			_, _, err = r.call(t)
-			wantFault(t, err, fault.UpstreamRejectedToken, 0)
+			wantFault(t, err, problem.UpstreamRejectedToken, 0)
 			want(t, "mints after the back-off", r.Token.Mints(), mints+1)
 			want(t, "upstream calls after the back-off", r.Aspose.Count(), calls+3)
 		}
@@ -106,7 +106,7 @@ func TestSecond401IsReportedAndRepairsBackOff(t *testing.T) {
 		r.mustCall(t)
 		r.rejectAll()
 		_, _, err = r.call(t)
-		wantFault(t, err, fault.UpstreamRejectedToken, 0)
+		wantFault(t, err, problem.UpstreamRejectedToken, 0)
 		mints := r.Token.Mints()
 		time.Sleep(time.Second)
 		_, _, _ = r.call(t)
@@ -127,7 +127,7 @@ func TestRejectedBurstCountsOnce(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 10 {
 			wg.Go(func() {
-				if _, _, err := r.call(t); fault.From(err).Code != fault.UpstreamRejectedToken {
+				if _, _, err := r.call(t); problem.From(err).Code != problem.UpstreamRejectedToken {
 					t.Errorf("got %v", err)
 				}
 			})
@@ -162,10 +162,10 @@ func TestLateRejectionUsesTheNewerToken(t *testing.T) {
 			return call <= 3
 		})
 		var wg sync.WaitGroup
-		wg.Go(func() { want(t, "outcome", r.mustCall(t).Token, trace.Repair) })
+		wg.Go(func() { want(t, "outcome", r.mustCall(t).Token, callrecord.Repair) })
 		synctest.Wait()
 		_, _, err := r.call(t) // rejected twice: repairs wait for a second
-		wantFault(t, err, fault.UpstreamRejectedToken, 0)
+		wantFault(t, err, problem.UpstreamRejectedToken, 0)
 		wg.Wait()
 		want(t, "mints", r.Token.Mints(), 2)
 	})
@@ -178,8 +178,8 @@ func TestRepairThatFindsNoToken(t *testing.T) {
 		r.Token.RevokeAll()
 		r.Token.Accept("nobody", "none")
 		_, record, err := r.call(t)
-		wantFault(t, err, fault.TokenUnavailable, 5*time.Second)
-		want(t, "outcome", record.Token, trace.Repair)
+		wantFault(t, err, problem.TokenUnavailable, 5*time.Second)
+		want(t, "outcome", record.Token, callrecord.Repair)
 		want(t, "upstream calls", r.Aspose.Count(), 2)
 	})
 }
@@ -256,7 +256,7 @@ func TestNoReplayWithoutTheBody(t *testing.T) {
 				r.Token.RevokeAll()
 				err := post(t, r, getBody)
 				if getBody == nil {
-					wantFault(t, err, fault.UpstreamRejectedToken, 0)
+					wantFault(t, err, problem.UpstreamRejectedToken, 0)
 				} else {
 					want(t, "cause", errors.Is(err, errGone), true)
 				}

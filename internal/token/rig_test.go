@@ -9,11 +9,11 @@ import (
 	"testing"
 	"time"
 
-	"omr-relay/internal/fault"
-	"omr-relay/internal/opaque"
+	"omr-relay/internal/callrecord"
+	"omr-relay/internal/problem"
 	"omr-relay/internal/sandbox"
+	"omr-relay/internal/sensitive"
 	"omr-relay/internal/token"
-	"omr-relay/internal/trace"
 	"omr-relay/secrets"
 )
 
@@ -58,7 +58,7 @@ func (*rig) endpoint(t *testing.T) *url.URL {
 }
 
 // get asks for a token as an invocation with the given time left does.
-func (r *rig) get(t *testing.T, left time.Duration) (*token.Token, trace.Outcome, error) {
+func (r *rig) get(t *testing.T, left time.Duration) (*token.Token, callrecord.Outcome, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), left)
 	defer cancel()
@@ -86,11 +86,11 @@ func (r *rig) left(t *testing.T) time.Duration {
 }
 
 // call relays one request as the handler does, closing the answer.
-func (r *rig) call(t *testing.T) (int, *trace.Record, error) {
+func (r *rig) call(t *testing.T) (int, *callrecord.Record, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), budget)
 	defer cancel()
-	ctx, record := trace.With(ctx)
+	ctx, record := callrecord.With(ctx)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet,
 		baseURL+"/v5.0/omr/RecognizeTemplate/GetRecognizeTemplate?id=1", nil)
 	if err != nil {
@@ -101,7 +101,7 @@ func (r *rig) call(t *testing.T) (int, *trace.Record, error) {
 }
 
 // mustCall is call where the upstream has to answer 200.
-func (r *rig) mustCall(t *testing.T) *trace.Record {
+func (r *rig) mustCall(t *testing.T) *callrecord.Record {
 	t.Helper()
 	status, record, err := r.call(t)
 	if err != nil || status != http.StatusOK {
@@ -205,12 +205,12 @@ func pause(ctx context.Context, d time.Duration) {
 }
 
 // wantFault checks the code and the advice of an error.
-func wantFault(t *testing.T, err error, code fault.Code, retryAfter time.Duration) {
+func wantFault(t *testing.T, err error, code problem.Code, retryAfter time.Duration) {
 	t.Helper()
 	if err == nil {
 		t.Fatalf("no error, want %s", code)
 	}
-	if e := fault.From(err); e.Code != code || e.RetryAfter != retryAfter {
+	if e := problem.From(err); e.Code != code || e.RetryAfter != retryAfter {
 		t.Fatalf("got %q, to be tried again after %v; want %s after %v", err, e.RetryAfter, code, retryAfter)
 	}
 }
@@ -251,7 +251,7 @@ func (v *vault) Get(ctx context.Context) (secrets.Credentials, error) {
 func (v *vault) put(version, id, secret string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.current = secrets.Credentials{ClientID: opaque.New(id), ClientSecret: opaque.New(secret), Version: version}
+	v.current = secrets.Credentials{ClientID: sensitive.New(id), ClientSecret: sensitive.New(secret), Version: version}
 }
 
 func (v *vault) fail(err error) {

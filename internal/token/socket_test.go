@@ -10,10 +10,10 @@ import (
 	"testing"
 	"time"
 
-	"omr-relay/internal/fault"
+	"omr-relay/internal/callrecord"
+	"omr-relay/internal/problem"
 	"omr-relay/internal/sandbox"
 	"omr-relay/internal/token"
-	"omr-relay/internal/trace"
 )
 
 // onSockets returns a sandbox on loopback and a cache in front of it.
@@ -111,7 +111,7 @@ func TestLesson06_RedirectOfTheTokenRequestIsNotFollowed(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), budget)
 			defer cancel()
 			_, _, err := cache.Token(ctx)
-			if fault.From(err).Code != fault.TokenUnavailable {
+			if problem.From(err).Code != problem.TokenUnavailable {
 				t.Errorf("got %v", err)
 			}
 			want(t, "requests to the other host", len(asked), 0)
@@ -131,7 +131,7 @@ func TestSentIsRecorded(t *testing.T) {
 	refused.Close()
 	sb.Aspose.Respond(func(http.ResponseWriter, *http.Request) bool { panic(http.ErrAbortHandler) })
 	for target, sent := range map[string]bool{refused.URL: false, sb.URL(): true} {
-		ctx, record := trace.With(t.Context())
+		ctx, record := callrecord.With(t.Context())
 		req, _ := http.NewRequestWithContext(ctx, http.MethodPost, target, nil)
 		if _, err := roundTrip(rt, req); err == nil {
 			t.Error("no error")

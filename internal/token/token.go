@@ -15,13 +15,13 @@ import (
 	"strings"
 	"time"
 
-	"omr-relay/internal/opaque"
+	"omr-relay/internal/sensitive"
 )
 
 // Token is an access token. It cannot be printed and never changes.
 type Token struct {
-	value  opaque.String
-	header opaque.String // what Authorization holds, put together once
+	value  sensitive.String
+	header sensitive.String // what Authorization holds, put together once
 	// Both are wall-clock times without a monotonic reading: Go's monotonic
 	// clock stands still while Lambda freezes the environment, and a token
 	// does not.
@@ -31,11 +31,11 @@ type Token struct {
 
 // newToken returns a token that was requested at sent and lives for lifetime.
 // lead is the share of the lifetime before its end at which it turns soft.
-func newToken(value opaque.String, sent time.Time, lifetime time.Duration, lead float64) *Token {
+func newToken(value sensitive.String, sent time.Time, lifetime time.Duration, lead float64) *Token {
 	sent = sent.Round(0)
 	early := min(time.Duration(float64(lifetime)*lead), maxLead)
 	return &Token{
-		value: value, header: opaque.New("Bearer " + value.Reveal()),
+		value: value, header: sensitive.New("Bearer " + value.Reveal()),
 		expiry: sent.Add(lifetime), soft: sent.Add(lifetime - early),
 	}
 }

@@ -8,8 +8,8 @@ import (
 	"sync"
 	"time"
 
-	"omr-relay/internal/fault"
-	"omr-relay/internal/trace"
+	"omr-relay/internal/callrecord"
+	"omr-relay/internal/problem"
 )
 
 // Transport is an [http.RoundTripper] that authorizes requests with the
@@ -17,7 +17,7 @@ import (
 // replays a request once, with another token, when the upstream rejects the
 // first with 401. The replay needs GetBody on requests that have a body.
 //
-// Failures of the token path are [*fault.Error]; Base's own errors come back
+// Failures of the token path are [*problem.Error]; Base's own errors come back
 // as they are. The response's Body must be closed before the invocation ends:
 // Close waits, a second at most, for a refresh that the request began.
 type Transport struct {
@@ -29,7 +29,7 @@ type Transport struct {
 // at the latest.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx := req.Context()
-	record := trace.From(ctx)
+	record := callrecord.From(ctx)
 	began := time.Now()
 	token, outcome, err := t.Cache.Token(ctx)
 	record.Token, record.TokenTime = outcome, time.Since(began)
@@ -39,7 +39,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	join := t.Cache.refresh(ctx, token)
 	if join != nil {
-		record.Token = trace.SoftRefresh
+		record.Token = callrecord.SoftRefresh
 	}
 	resp, err := t.send(req, token)
 	if err == nil && resp.StatusCode == http.StatusUnauthorized {
@@ -71,11 +71,11 @@ func (t *Transport) repair(req *http.Request, resp *http.Response, rejected *Tok
 		return nil, errRejected("so was the last fresh token, moments ago")
 	}
 	ctx := req.Context()
-	record := trace.From(ctx)
+	record := callrecord.From(ctx)
 	began := time.Now()
 	t.Cache.Invalidate(rejected)
 	token, _, err := t.Cache.Token(ctx)
-	record.Token = trace.Repair
+	record.Token = callrecord.Repair
 	record.TokenTime += time.Since(began)
 	if err != nil {
 		return nil, err
@@ -104,7 +104,7 @@ func (t *Transport) send(req *http.Request, token *Token) (*http.Response, error
 	if base == nil {
 		base = http.DefaultTransport
 	}
-	record := trace.From(req.Context())
+	record := callrecord.From(req.Context())
 	record.Sent = false // a call that was rejected before has not been taken
 	// The lists of values stay shared, and nobody changes them.
 	header := maps.Clone(req.Header)
@@ -131,7 +131,7 @@ func (t *Transport) send(req *http.Request, token *Token) (*http.Response, error
 }
 
 func errRejected(why string) error {
-	return &fault.Error{Code: fault.UpstreamRejectedToken, Detail: "The upstream rejected the relay's access token.",
+	return &problem.Error{Code: problem.UpstreamRejectedToken, Detail: "The upstream rejected the relay's access token.",
 		Reason: "the upstream rejected the token, " + why}
 }
 

@@ -10,8 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"omr-relay/internal/fault"
-	"omr-relay/internal/trace"
+	"omr-relay/internal/callrecord"
+	"omr-relay/internal/problem"
 )
 
 func TestRecordOfACall(t *testing.T) {
@@ -22,24 +22,24 @@ func TestRecordOfACall(t *testing.T) {
 			pause(req.Context(), 50*time.Millisecond)
 			return false
 		})
-		check := func(got *trace.Record, outcome trace.Outcome, waited time.Duration, calls int) {
+		check := func(got *callrecord.Record, outcome callrecord.Outcome, waited time.Duration, calls int) {
 			t.Helper()
 			want(t, "carried a token", got.Carried != nil, true)
 			got.Carried = nil
-			want(t, "record", *got, trace.Record{Token: outcome, TokenTime: waited, UpstreamStatus: http.StatusOK, UpstreamCalls: calls})
+			want(t, "record", *got, callrecord.Record{Token: outcome, TokenTime: waited, UpstreamStatus: http.StatusOK, UpstreamCalls: calls})
 		}
-		check(r.mustCall(t), trace.Mint, 300*time.Millisecond, 1)
-		check(r.mustCall(t), trace.Hit, 0, 1)
+		check(r.mustCall(t), callrecord.Mint, 300*time.Millisecond, 1)
+		check(r.mustCall(t), callrecord.Hit, 0, 1)
 		r.Token.RevokeAll()
-		check(r.mustCall(t), trace.Repair, 300*time.Millisecond, 2)
+		check(r.mustCall(t), callrecord.Repair, 300*time.Millisecond, 2)
 
 		time.Sleep(lifetime)
 		go func() { _, _, _ = r.get(t, budget) }()
 		time.Sleep(100 * time.Millisecond)
-		check(r.mustCall(t), trace.Wait, 200*time.Millisecond, 1)
+		check(r.mustCall(t), callrecord.Wait, 200*time.Millisecond, 1)
 
 		time.Sleep(lifetime * 9 / 10)
-		check(r.mustCall(t), trace.SoftRefresh, 0, 1)
+		check(r.mustCall(t), callrecord.SoftRefresh, 0, 1)
 	})
 }
 
@@ -76,7 +76,7 @@ func TestBodyIsClosedWithoutACall(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err = r.transport.RoundTrip(req)
-		wantFault(t, err, fault.CredentialsUnavailable, 5*time.Second)
+		wantFault(t, err, problem.CredentialsUnavailable, 5*time.Second)
 		want(t, "closed", body.closed, true)
 		want(t, "upstream calls", r.Aspose.Count(), 0)
 	})
@@ -105,7 +105,7 @@ func TestRejectedAnswerIsClosed(t *testing.T) {
 			return &http.Response{StatusCode: http.StatusUnauthorized, Body: body, Request: req}, nil
 		})
 		_, _, err := r.call(t)
-		wantFault(t, err, fault.UpstreamRejectedToken, 0)
+		wantFault(t, err, problem.UpstreamRejectedToken, 0)
 		for _, body := range rejected {
 			if !body.closed || body.read > 32<<10 {
 				t.Errorf("%d bytes read, closed: %v", body.read, body.closed)

@@ -1,0 +1,41 @@
+package app
+
+import (
+	"context"
+	"io"
+	"net"
+	"time"
+)
+
+var dialer = net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second}
+
+func dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	conn, err := dialer.DialContext(ctx, network, addr)
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		return wholeConn{tcp}, err
+	}
+	return conn, err
+}
+
+// wholeConn sends a body that lies in memory by one system call. net/http hands
+// a body over as a reader, and TCPConn copies from that in pieces of 32 KB.
+type wholeConn struct{ *net.TCPConn }
+
+// ReadFrom implements [io.ReaderFrom].
+func (c wholeConn) ReadFrom(r io.Reader) (int64, error) {
+	if limited, ok := r.(*io.LimitedReader); ok {
+		if whole, ok := limited.R.(sizedWriterTo); ok && int64(whole.Len()) <= limited.N {
+			n, err := whole.WriteTo(c.TCPConn)
+			limited.N -= n
+			return n, err
+		}
+	}
+	return c.TCPConn.ReadFrom(r)
+}
+
+// sizedWriterTo is a body in memory; its length tells that it stays within the
+// limit.
+type sizedWriterTo interface {
+	io.WriterTo
+	Len() int
+}

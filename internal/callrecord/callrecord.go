@@ -1,0 +1,66 @@
+// Package callrecord carries what one invocation's log line tells of the token path
+// from where it happens (package token) to where it is logged (package handler),
+// so that the two need not know each other.
+package callrecord
+
+import (
+	"context"
+	"time"
+)
+
+// Outcome is how an invocation came by its token.
+type Outcome string
+
+// The outcomes.
+const (
+	// Hit is a token that was there and stayed.
+	Hit Outcome = "hit"
+	// SoftRefresh is a hit during which this invocation fetched the next token.
+	SoftRefresh Outcome = "soft_refresh"
+	// Mint is a token that this invocation fetched before its call.
+	Mint Outcome = "mint"
+	// Wait is a token that another invocation was fetching already.
+	Wait Outcome = "wait"
+	// Repair is a token fetched after the upstream rejected the first one.
+	Repair Outcome = "repair"
+)
+
+// Carried is a token that went out with a call.
+type Carried interface {
+	// In reports whether the token stands in text.
+	In(text []byte) bool
+	// Begins returns how many bytes at the end of text may be the beginning of
+	// what In looks for.
+	Begins(text []byte) int
+}
+
+// Record belongs to one invocation. Its fields are written by the goroutine
+// that runs the invocation's round trips and read after they have returned.
+type Record struct {
+	Token          Outcome
+	TokenTime      time.Duration // spent waiting for a token
+	RefreshErr     error         // why a soft refresh brought no token
+	UpstreamStatus int           // of the last answer, 0 if none came
+	UpstreamCalls  int
+	// Sent is set once a connection took the call: from then on the upstream
+	// may have received it.
+	Sent bool
+	// Carried is the token of the last call, for what its answer may not hold.
+	Carried Carried
+}
+
+type key struct{}
+
+// With returns a context that carries a new Record, and the Record.
+func With(ctx context.Context) (context.Context, *Record) {
+	r := new(Record)
+	return context.WithValue(ctx, key{}, r), r
+}
+
+// From returns the Record that ctx carries, or one that nobody reads.
+func From(ctx context.Context) *Record {
+	if r, ok := ctx.Value(key{}).(*Record); ok {
+		return r
+	}
+	return new(Record)
+}

@@ -1,0 +1,109 @@
+// Package config reads the relay's own part of the environment.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// Config is the relay's own part of the environment.
+type Config struct {
+	SecretID       string        // OMR_SECRET_ID: name or ARN
+	BaseURL        *url.URL      // OMR_BASE_URL
+	TokenURL       *url.URL      // OMR_TOKEN_URL
+	WarmupInterval time.Duration // OMR_WARMUP_INTERVAL
+	Streaming      bool          // OMR_STREAMING
+	LogLevel       slog.Level    // AWS_LAMBDA_LOG_LEVEL
+}
+
+const (
+	defaultBaseURL        = "https://api.aspose.cloud"
+	defaultWarmupInterval = 5 * time.Minute
+	tokenPath             = "/connect/token"
+)
+
+// FromEnv reads the configuration through getenv. Its error holds every
+// fault at once, each named by its variable; values are not repeated, for a
+// secret may have been put into the wrong one.
+func FromEnv(getenv func(string) string) (Config, error) {
+	var faults []error
+	fault := func(name, format string, args ...any) {
+		faults = append(faults, fmt.Errorf(name+": "+format, args...))
+	}
+	c := Config{SecretID: getenv("OMR_SECRET_ID"), WarmupInterval: defaultWarmupInterval}
+	if c.SecretID == "" {
+		fault("OMR_SECRET_ID", "not set; it is the name or ARN of the secret with client_id and client_secret")
+	}
+	base := getenv("OMR_BASE_URL")
+	if base == "" {
+		base = defaultBaseURL
+	}
+	var err error
+	if c.BaseURL, err = parseURL(base); err != nil {
+		fault("OMR_BASE_URL", "%w", err)
+	}
+	switch endpoint := getenv("OMR_TOKEN_URL"); {
+	case endpoint != "":
+		if c.TokenURL, err = parseURL(endpoint); err != nil {
+			fault("OMR_TOKEN_URL", "%w", err)
+		}
+	case c.BaseURL != nil:
+		c.TokenURL = c.BaseURL.JoinPath(tokenPath)
+	}
+	if text := getenv("OMR_WARMUP_INTERVAL"); text != "" {
+		if c.WarmupInterval, err = time.ParseDuration(text); err != nil || c.WarmupInterval <= 0 || c.WarmupInterval > 24*time.Hour {
+			fault("OMR_WARMUP_INTERVAL", "not a duration of 24h or less, such as 5m")
+		}
+	}
+	switch getenv("OMR_STREAMING") {
+	case "true":
+		c.Streaming = true
+	case "", "false":
+	default:
+		fault("OMR_STREAMING", "neither true nor false")
+	}
+	c.LogLevel = logLevel(getenv("AWS_LAMBDA_LOG_LEVEL"))
+	return c, errors.Join(faults...)
+}
+
+// parseURL takes https everywhere, and http where nothing leaves the machine.
+func parseURL(text string) (*url.URL, error) {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil || u.Host == "" || u.Hostname() == "":
+		return nil, errors.New("not an absolute URL")
+	case u.User != nil:
+		return nil, errors.New("a URL with credentials in it is not taken")
+	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
+		return nil, errors.New("a URL with a query or fragment is not taken")
+	case u.Scheme == "https", u.Scheme == "http" && loopback(u.Hostname()):
+		return u, nil
+	default:
+		return nil, errors.New("not https; http is for loopback hosts alone")
+	}
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
+}
+
+// logLevel reads Lambda's ApplicationLogLevel; anything unknown is INFO, as
+// Lambda's own libraries take it.
+func logLevel(text string) slog.Level {
+	switch text {
+	case "TRACE", "DEBUG":
+		return slog.LevelDebug
+	case "WARN":
+		return slog.LevelWarn
+	case "ERROR", "FATAL":
+		return slog.LevelError
+	default:
+		return slog.LevelInfo
+	}
+}

@@ -1,0 +1,6 @@
+//go:build race
+
+package faultmatrix
+
+// raceDetector says that this test, and so what it builds, has it.
+const raceDetector = true

@@ -1,0 +1,84 @@
+// Package problem is what a failure looks like inside the relay: a public code,
+// an honest time to come back, and a private cause that is safe to log.
+// Only the edge (package handler) turns a fault into a problem document.
+package problem
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+)
+
+// Code names a failure to the caller. The set is part of the relay's contract;
+// handler has the table of their statuses.
+type Code string
+
+// The failures that the relay itself answers.
+const (
+	RouteNotFound          Code = "route_not_found"
+	MethodNotAllowed       Code = "method_not_allowed"
+	BadRequest             Code = "bad_request"
+	UnsupportedMediaType   Code = "unsupported_media_type"
+	PayloadTooLarge        Code = "payload_too_large"
+	CredentialsUnavailable Code = "credentials_unavailable"
+	TokenUnavailable       Code = "token_unavailable"
+	UpstreamUnreachable    Code = "upstream_unreachable"
+	UpstreamRejectedToken  Code = "upstream_rejected_token"
+	UpstreamEchoedToken    Code = "upstream_echoed_token"
+	UpstreamTimeout        Code = "upstream_timeout"
+	ResponseTooLarge       Code = "response_too_large"
+	Internal               Code = "internal_error"
+	// AnswerNotTaken is for the log alone: nobody is left to be told.
+	AnswerNotTaken Code = "answer_not_taken"
+)
+
+// Error is a failure with a Code.
+type Error struct {
+	Code Code
+	// Detail is shown to the caller: constant text, never anything received.
+	Detail string
+	// Reason says in a few words what happened, for the log alone. It is
+	// made of constant text, numbers and names from the configuration.
+	Reason string
+	// RetryAfter is when a further call is worth making; 0 means not known.
+	RetryAfter time.Duration
+	// Allow lists the methods of a route, for MethodNotAllowed.
+	Allow []string
+	// Err is the cause, for errors.Is and errors.As. Its text is never
+	// shown: it may quote what the other side sent.
+	Err error
+}
+
+// Error implements error with text that is safe to log.
+func (e *Error) Error() string {
+	parts := []string{string(e.Code)}
+	switch {
+	case e.Reason != "":
+		parts = append(parts, e.Reason)
+	case e.Err == nil && e.Detail != "":
+		parts = append(parts, e.Detail)
+	}
+	if e.Err != nil {
+		parts = append(parts, Describe(e.Err))
+	}
+	return strings.Join(parts, ": ")
+}
+
+// Format implements [fmt.Formatter]: no verb reaches into Err.
+func (e *Error) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, e.Error()) }
+
+// MarshalText implements [encoding.TextMarshaler]: nor does encoding/json.
+func (e *Error) MarshalText() ([]byte, error) { return []byte(e.Error()), nil }
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// From returns the Error in err's chain, or an Internal one around err.
+func From(err error) *Error {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e
+	}
+	return &Error{Code: Internal, Err: err}
+}
