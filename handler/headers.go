@@ -12,7 +12,7 @@ import (
 // that begin with one of forwardedPrefixes. An allow-list: whatever else a
 // caller, a proxy or API Gateway adds stays here.
 var forwarded = []string{
-	"Accept", "Accept-Language", "Content-Type", "User-Agent", "Range", "Prefer", "Traceparent", "Tracestate",
+	"Accept", "Accept-Language", "Content-Type", "User-Agent", "Prefer", "Traceparent", "Tracestate",
 }
 
 var forwardedPrefixes = []string{"If-", "X-Aspose-"}
@@ -30,7 +30,7 @@ func requestHeaders(caller http.Header) (http.Header, error) {
 	for _, coding := range caller.Values("Content-Encoding") {
 		if c := strings.TrimSpace(coding); c != "" && !strings.EqualFold(c, "identity") {
 			return nil, &problem.Error{Code: problem.UnsupportedMediaType,
-				Detail: "The relay does not forward Content-Encoding: send the body as it is."}
+				Detail: "The relay does not forward Content-Encoding: send the body as it is.", AcceptEncoding: "identity"}
 		}
 	}
 	named := connectionNamed(caller)

@@ -94,7 +94,7 @@ func TestPanicInAWarmUp(t *testing.T) {
 				t.Errorf("%s, %s: answered %s", name, kind, got)
 			}
 			wantPanicLine(t, f.out.String())
-			if log := f.out.String(); !strings.Contains(log, `"level":"WARN"`) || strings.Count(log, `"WarmUpFailures":1,`) != 1 {
+			if log := f.out.String(); !strings.Contains(log, `"level":"ERROR"`) || strings.Count(log, `"WarmUpFailures":1,`) != 1 {
 				t.Errorf("%s, %s: logged %s", name, kind, log)
 			}
 		}

@@ -2,11 +2,13 @@ package handler
 
 import (
 	"encoding/json"
+	"log/slog"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
 
+	"omr-relay/handler/gateway"
 	"omr-relay/internal/problem"
 )
 
@@ -26,9 +28,25 @@ var problems = map[problem.Code]struct {
 	problem.UpstreamUnreachable:    {http.StatusBadGateway, "Upstream unreachable"},
 	problem.UpstreamRejectedToken:  {http.StatusBadGateway, "Upstream rejected the token"},
 	problem.UpstreamEchoedToken:    {http.StatusBadGateway, "Upstream echoed the token"},
+	problem.UpstreamInvalidAnswer:  {http.StatusBadGateway, "Upstream's answer is invalid"},
 	problem.UpstreamTimeout:        {http.StatusGatewayTimeout, "Upstream timeout"},
 	problem.ResponseTooLarge:       {http.StatusBadGateway, "Response too large"},
 	problem.Internal:               {http.StatusInternalServerError, "Internal error"},
+}
+
+// severity is the level at which a failure is logged. What a person must see is a
+// warning at least: the relay's own 5xx, and answers that were not taken. What is
+// wrong until somebody mends it is an error.
+func severity(code problem.Code) slog.Level {
+	row, ok := problems[code]
+	switch {
+	case code == problem.CredentialsUnavailable, code == problem.Internal:
+		return slog.LevelError
+	case !ok || row.status >= 500:
+		return slog.LevelWarn
+	default:
+		return slog.LevelInfo
+	}
 }
 
 // problemDocument is a problem document (RFC 9457) with the relay's code.
@@ -43,7 +61,7 @@ type problemDocument struct {
 
 // problem turns a failure into the answer that the caller gets. Nothing of the
 // private cause is in it; a failure without a code is one constant message.
-func problemAnswer(err error, requestID string) *answer {
+func problemAnswer(err error, requestID string) *gateway.Answer {
 	e := problem.From(err)
 	code, detail := e.Code, e.Detail
 	row, ok := problems[code]
@@ -63,9 +81,12 @@ func problemAnswer(err error, requestID string) *answer {
 	if len(e.Allow) > 0 {
 		header.Set("Allow", strings.Join(e.Allow, ", "))
 	}
+	if e.AcceptEncoding != "" {
+		header.Set("Accept-Encoding", e.AcceptEncoding)
+	}
 	if e.RetryAfter > 0 {
 		// Rounded up: a caller who comes then must not come too early.
 		header.Set("Retry-After", strconv.Itoa(int((e.RetryAfter+time.Second-1)/time.Second)))
 	}
-	return &answer{status: row.status, header: header, body: body}
+	return answerWith(row.status, header, string(body))
 }

@@ -53,7 +53,7 @@ func assemble(ctx context.Context, c console) (*function, error) {
 	}
 	announce(tell, realSecret, realUpstream)
 	relay := app.New(cfg, app.Options{AWS: awsCfg, Log: c.stderr, Wrap: tell.wrap})
-	return &function{handler: relay.Handler, tell: tell, close: shutdown}, nil
+	return &function{handler: relay, tell: tell, close: shutdown}, nil
 }
 
 // withStandIns fills in the stand-ins' addresses where nothing is configured.

@@ -30,7 +30,7 @@ func invoke(ctx context.Context, c console, name string) error {
 	}
 	defer fn.close()
 
-	response, failure := fn.invoke(ctx, event, nil)
+	response, failure := fn.invoke(ctx, event)
 	if failure != nil {
 		if response, err = json.Marshal(functionError(failure)); err != nil {
 			return fmt.Errorf("encoding the error: %w", err)

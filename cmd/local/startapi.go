@@ -32,7 +32,7 @@ func startAPI(ctx context.Context, c console, host string, port int, keys apiKey
 	}
 	defer fn.close()
 
-	server := newServer(&gateway{keys: keys, invoke: fn.invoke, problem: fn.tell.problem}, c.stderr)
+	server := newServer(&gateway{keys: keys, respond: fn.respond, problem: fn.tell.problem}, c.stderr)
 	if len(keys) > 0 {
 		fn.tell.say("callers", keys.describe())
 	}
@@ -85,7 +85,7 @@ func serve(ctx context.Context, server *http.Server, listener net.Listener) erro
 // event and each response into an answer. It admits callers, and routes nothing.
 type gateway struct {
 	keys    apiKeys
-	invoke  func(ctx context.Context, event []byte, open opener) ([]byte, error)
+	respond func(ctx context.Context, event []byte, open opener) ([]byte, error)
 	problem func(error)
 }
 
@@ -110,7 +110,7 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	begun, until := false, time.Now().Add(invocationTime)
 	// Lambda goes on when the client has gone, and so does this.
-	response, err := g.invoke(context.WithoutCancel(r.Context()), event, func(head events.APIGatewayProxyResponse) (io.Writer, error) {
+	response, err := g.respond(context.WithoutCancel(r.Context()), event, func(head events.APIGatewayProxyResponse) (io.Writer, error) {
 		to, err := writeHead(w, r, head, until)
 		begun = err == nil
 		return to, err

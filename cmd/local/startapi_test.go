@@ -55,7 +55,7 @@ func send(t *testing.T, method, base string, body io.Reader) (*http.Response, st
 
 // The function echoes the event's body and path in a header.
 func TestStartAPIPassesRequestsAndAnswers(t *testing.T) {
-	base, stop := serveOn(t, &gateway{invoke: func(_ context.Context, payload []byte, _ opener) ([]byte, error) {
+	base, stop := serveOn(t, &gateway{respond: func(_ context.Context, payload []byte, _ opener) ([]byte, error) {
 		var event events.APIGatewayProxyRequest
 		if err := json.Unmarshal(payload, &event); err != nil {
 			return nil, err
@@ -89,7 +89,7 @@ func TestStartAPIAnswersForAFunctionThatFails(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var told error
 			base, stop := serveOn(t, &gateway{
-				invoke:  func(context.Context, []byte, opener) ([]byte, error) { return []byte(c.response), c.err },
+				respond: func(context.Context, []byte, opener) ([]byte, error) { return []byte(c.response), c.err },
 				problem: func(err error) { told = err },
 			})
 			resp, body := send(t, http.MethodGet, base+"/", nil)
@@ -108,7 +108,7 @@ func TestStartAPIAnswersForAFunctionThatFails(t *testing.T) {
 
 func TestStartAPIRefusesABodyLargerThanAPIGatewayDoes(t *testing.T) {
 	invoked := 0
-	base, stop := serveOn(t, &gateway{invoke: func(context.Context, []byte, opener) ([]byte, error) {
+	base, stop := serveOn(t, &gateway{respond: func(context.Context, []byte, opener) ([]byte, error) {
 		invoked++
 		return []byte(`{"statusCode":200}`), nil
 	}})
@@ -129,7 +129,7 @@ func TestStartAPIRefusesABodyLargerThanAPIGatewayDoes(t *testing.T) {
 
 // A body that breaks off invokes nothing.
 func TestStartAPIRefusesABrokenBody(t *testing.T) {
-	base, stop := serveOn(t, &gateway{invoke: func(context.Context, []byte, opener) ([]byte, error) {
+	base, stop := serveOn(t, &gateway{respond: func(context.Context, []byte, opener) ([]byte, error) {
 		t.Error("invoked")
 		return nil, nil
 	}})
@@ -154,7 +154,7 @@ func TestStartAPIRefusesABrokenBody(t *testing.T) {
 // Stopping waits for the answer to a request under way.
 func TestStartAPIFinishesWhatItIsServing(t *testing.T) {
 	began, finish, stopping := make(chan struct{}), make(chan struct{}), make(chan struct{})
-	server := newServer(&gateway{invoke: func(ctx context.Context, _ []byte, _ opener) ([]byte, error) {
+	server := newServer(&gateway{respond: func(ctx context.Context, _ []byte, _ opener) ([]byte, error) {
 		close(began)
 		<-finish
 		return []byte(`{"statusCode":200,"body":"finished"}`), ctx.Err()
@@ -186,7 +186,7 @@ func TestStartAPIInvocationOutlivesItsClient(t *testing.T) {
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
 	invoked := false
-	g := &gateway{invoke: func(ctx context.Context, _ []byte, _ opener) ([]byte, error) {
+	g := &gateway{respond: func(ctx context.Context, _ []byte, _ opener) ([]byte, error) {
 		invoked = true
 		return []byte(`{"statusCode":200}`), ctx.Err()
 	}}

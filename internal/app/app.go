@@ -9,14 +9,15 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
-	"time"
 
 	"github.com/aws/aws-lambda-go/lambdacontext"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"omr-relay/handler"
+	"omr-relay/internal/budget"
 	"omr-relay/internal/config"
+	"omr-relay/internal/lambdaruntime"
 	"omr-relay/internal/metric"
 	"omr-relay/internal/token"
 	"omr-relay/secrets"
@@ -107,6 +108,20 @@ func New(cfg config.Config, opts Options) *Relay {
 	}
 }
 
+// Respond is the Handler's Respond as [lambdaruntime.Handler] wants it.
+func (r *Relay) Respond(ctx context.Context, event []byte) (lambdaruntime.Response, error) {
+	response, err := r.Handler.Respond(ctx, event)
+	if err != nil {
+		return nil, err
+	}
+	return response, nil
+}
+
+// Invoke is the Handler's Invoke: it implements lambda.Handler.
+func (r *Relay) Invoke(ctx context.Context, event []byte) ([]byte, error) {
+	return r.Handler.Invoke(ctx, event)
+}
+
 // Prefetch reads the secret and mints the first token, so that the first call
 // finds it. The connection for the mint and the first call is opened while the
 // secret is read; that it cannot be is no error, and not waited for. It blocks
@@ -130,7 +145,7 @@ func newTransport() *http.Transport {
 	return &http.Transport{
 		Proxy:               http.ProxyFromEnvironment,
 		DialContext:         dial,
-		TLSHandshakeTimeout: 5 * time.Second,
+		TLSHandshakeTimeout: budget.TLSHandshake,
 		// Resumed sessions spare most of a handshake after a freeze.
 		TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, ClientSessionCache: tls.NewLRUClientSessionCache(8)},
 		// HTTP/1.1 carries a form in four fifths of the time (internal/bench).
@@ -139,14 +154,13 @@ func newTransport() *http.Transport {
 		ForceAttemptHTTP2: true,
 		// A stream that times out leaves its HTTP/2 connection in use: one that
 		// died without a word would fail every call, were it not asked.
-		HTTP2: &http.HTTP2Config{SendPingTimeout: 5 * time.Second, PingTimeout: 5 * time.Second},
+		HTTP2: &http.HTTP2Config{SendPingTimeout: budget.Ping, PingTimeout: budget.Ping},
 		// One invocation at a time is the rule; the few more serve
 		// AWS_LAMBDA_MAX_CONCURRENCY.
 		MaxIdleConnsPerHost: 8,
-		// Connections die unnoticed while the environment is frozen. This is
-		// shorter than a server's usual patience, and net/http goes by wall
-		// time, so that a thawed environment does not write to a dead one.
-		IdleConnTimeout: 30 * time.Second,
+		// net/http goes by wall time: a thawed environment does not write to a
+		// connection that died meanwhile.
+		IdleConnTimeout: budget.Idle,
 		// The answer's bytes go back as they come.
 		DisableCompression:     true,
 		MaxResponseHeaderBytes: 64 << 10,

@@ -19,15 +19,25 @@ import (
 	"sync"
 )
 
-// Handler serves invocations.
-type Handler interface {
-	// Serve serves one event. It returns its answer appended to dst, whose bytes
-	// are the caller's again when the answer has been sent; or it writes the
-	// answer to stream as it comes by, and then returns nothing. An error after
-	// the first Write breaks the stream off, so that nobody takes what was
-	// written for the whole. payload's bytes are the caller's again when Serve
-	// has returned. It may be called concurrently.
-	Serve(ctx context.Context, payload, dst []byte, stream io.Writer) ([]byte, error)
+// Handler answers events. An error is reported to the API in the answer's place;
+// its text is shown there. event is the Handler's until the Response is done
+// with, or until it has returned an error. It may be called concurrently.
+type Handler func(ctx context.Context, event []byte) (Response, error)
+
+// Response is the answer to one event. It is taken once, from Whole or by WriteTo,
+// and then told what became of it.
+type Response interface {
+	// Whole returns an answer that goes in one piece, valid until Done. ok is
+	// false for one that is streamed.
+	Whole() (answer []byte, ok bool)
+	// WriteTo writes a streamed answer, each Write a piece that goes at once. An
+	// error breaks the stream off, so that nobody takes what was written for the
+	// whole.
+	WriteTo(w io.Writer) (int64, error)
+	// ContentType is the answer's media type.
+	ContentType() string
+	// Done is called once, when the answer has gone, or with why it has not.
+	Done(err error)
 }
 
 // Serve polls the Runtime API at addr (host and port) and hands each event to

@@ -25,9 +25,22 @@ import (
 // handlerFunc is a function in a Handler's place.
 type handlerFunc func(ctx context.Context, payload, dst []byte) ([]byte, error)
 
-func (f handlerFunc) Serve(ctx context.Context, payload, dst []byte, _ io.Writer) ([]byte, error) {
-	return f(ctx, payload, dst)
+// serve is a lambdaruntime.Handler whose answers go whole.
+func (f handlerFunc) serve(ctx context.Context, payload []byte) (lambdaruntime.Response, error) {
+	answer, err := f(ctx, payload, nil)
+	if err != nil {
+		return nil, err
+	}
+	return whole(answer), nil
 }
+
+// whole is an answer in one piece.
+type whole []byte
+
+func (w whole) Whole() ([]byte, bool)            { return w, true }
+func (w whole) WriteTo(io.Writer) (int64, error) { panic("it goes whole") }
+func (w whole) ContentType() string              { return "application/json" }
+func (w whole) Done(error)                       {}
 
 // badEvent has a name for Lambda to show.
 type badEvent struct{}
@@ -36,7 +49,7 @@ func (*badEvent) Error() string { return "a \"bad\" event" }
 
 // start serves h until the test ends and returns the API it serves from.
 func start(t *testing.T, n int, h handlerFunc) *lambdaruntimetest.Server {
-	return startHandler(t, n, h)
+	return startHandler(t, n, h.serve)
 }
 
 // listen is a Runtime API's end without the API.
@@ -160,7 +173,7 @@ func TestClosingAPI(t *testing.T) {
 			go serveClosing(l, how, answers)
 			err := lambdaruntime.Serve(t.Context(), l.Addr().String(), 1, handlerFunc(func(_ context.Context, payload, dst []byte) ([]byte, error) {
 				return append(append(dst, "re: "...), payload...), nil
-			}))
+			}).serve)
 			if err == nil {
 				t.Error("Serve returned no error")
 			}
@@ -228,7 +241,7 @@ func TestTooLarge(t *testing.T) {
 	defer server.Close()
 	err := lambdaruntime.Serve(t.Context(), server.Listener.Addr().String(), 1, handlerFunc(func(_ context.Context, _, dst []byte) ([]byte, error) {
 		return append(dst, "large"...), nil
-	}))
+	}).serve)
 	if err == nil || err.Error() != "asking for the next invocation: the Runtime API answered 410" || events.Load() != 4 {
 		t.Errorf("after %d events: %v", events.Load(), err)
 	}
@@ -272,7 +285,7 @@ func TestOddAPI(t *testing.T) {
 			defer server.Close()
 			err := lambdaruntime.Serve(t.Context(), server.Listener.Addr().String(), 1, handlerFunc(func(_ context.Context, payload, dst []byte) ([]byte, error) {
 				return append(dst, payload...), nil
-			}))
+			}).serve)
 			if err == nil || !strings.HasPrefix(err.Error(), test.want) {
 				t.Errorf("Serve returned %v, want %s", err, test.want)
 			}

@@ -30,7 +30,6 @@ type loop struct {
 	in      *bufio.Reader
 	head    []byte
 	payload []byte
-	answer  []byte
 }
 
 // invocation is an event with what the API tells of it.
@@ -87,36 +86,62 @@ func (l *loop) readPayload(resp *http.Response) error {
 	return err
 }
 
-// serve has the handler answer and sends what it returned, unless the handler
-// has sent it already.
+// serve has the handler answer and sends what it answers.
 func (l *loop) serve(ctx context.Context, inv invocation) error {
-	out := &stream{loop: l, id: inv.id, deadline: inv.writingEnds(), dial: func() (net.Conn, bool, error) { return l.connect(ctx) }}
-	answer, err := l.invoke(ctx, inv, out)
-	switch {
-	case out.broken():
-		// The handler knows, and has logged why. The answer may be too large
-		// for whoever called; whether the API is still there, the next poll
-		// tells, on another connection: this one is in the middle of a request.
-		l.close()
-		return nil
-	case out.begun:
-		return out.end(err)
-	}
-	verb := "/response"
+	invoked, cancel := inv.context(ctx)
+	defer cancel()
+	answer, err := l.handler(invoked, inv.payload)
 	if err != nil {
-		verb, answer = "/error", functionError(err)
-	} else {
-		l.answer = answer
+		return l.post(ctx, inv.id, "/error", "application/json", functionError(err))
 	}
-	l.beginPost(inv.id, verb, "application/json")
+	whole, ok := answer.Whole()
+	if !ok {
+		return l.stream(ctx, inv, answer)
+	}
+	err = l.post(ctx, inv.id, "/response", answer.ContentType(), whole)
+	answer.Done(err)
+	return err
+}
+
+// post sends an answer, or what took its place, in one piece.
+func (l *loop) post(ctx context.Context, id, verb, contentType string, body []byte) error {
+	l.beginPost(id, verb, contentType)
 	l.head = append(l.head, "Content-Length: "...)
-	l.head = strconv.AppendInt(l.head, int64(len(answer)), 10)
+	l.head = strconv.AppendInt(l.head, int64(len(body)), 10)
 	l.head = append(l.head, "\r\n\r\n"...)
-	resp, err := l.roundTrip(ctx, &http.Request{Method: http.MethodPost}, answer)
+	resp, err := l.roundTrip(ctx, &http.Request{Method: http.MethodPost}, body)
 	if err != nil {
 		return err
 	}
 	return accepted(resp)
+}
+
+// stream sends an answer as it comes by.
+func (l *loop) stream(ctx context.Context, inv invocation, answer Response) error {
+	out := &stream{
+		loop: l, id: inv.id, contentType: answer.ContentType(), deadline: inv.writingEnds(),
+		dial: func() (net.Conn, bool, error) { return l.connect(ctx) },
+	}
+	_, err := answer.WriteTo(out)
+	if out.broken() {
+		// The answer may be too large for whoever called; whether the API is still
+		// there, the next poll tells, on another connection: this one is in the
+		// middle of a request.
+		l.close()
+		answer.Done(out.err)
+		return nil
+	}
+	var failed error
+	switch {
+	case out.begun:
+		failed = out.end(err)
+	case err != nil:
+		failed = l.post(ctx, inv.id, "/error", "application/json", functionError(err))
+	default:
+		failed = l.post(ctx, inv.id, "/response", answer.ContentType(), nil)
+	}
+	answer.Done(failed)
+	return failed
 }
 
 // beginPost puts the beginning of a request about the invocation into l.head.
@@ -136,11 +161,10 @@ func accepted(resp *http.Response) error {
 	return err
 }
 
-func (l *loop) invoke(ctx context.Context, inv invocation, out io.Writer) ([]byte, error) {
-	ctx, cancel := context.WithDeadline(ctx, inv.deadline)
-	defer cancel()
+// context is the invocation's own, with its deadline and what the API tells of it.
+func (inv invocation) context(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx = lambdacontext.NewContext(ctx, &lambdacontext.LambdaContext{AwsRequestID: inv.id, InvokedFunctionArn: inv.function})
-	return l.handler.Serve(ctx, inv.payload, l.answer[:0], out)
+	return context.WithDeadline(ctx, inv.deadline)
 }
 
 // functionError is what Lambda shows of an error.

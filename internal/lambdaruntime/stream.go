@@ -8,6 +8,8 @@ import (
 	"os"
 	"strconv"
 	"time"
+
+	"omr-relay/internal/budget"
 )
 
 // stream sends an invocation's answer as it is written, one chunk for each
@@ -17,23 +19,21 @@ import (
 // Write blocks until the API has taken the bytes, or until shortly before the
 // invocation's deadline. It is for one goroutine.
 type stream struct {
-	loop     *loop
-	id       string
-	deadline time.Time // of all of it
-	dial     func() (conn net.Conn, fresh bool, err error)
-	begun    bool
-	conn     net.Conn // that the first chunk went out on
-	err      error    // of the Write that failed; nothing follows it
+	loop        *loop
+	id          string
+	contentType string
+	deadline    time.Time // of all of it
+	dial        func() (conn net.Conn, fresh bool, err error)
+	begun       bool
+	conn        net.Conn // that the first chunk went out on
+	err         error    // of the Write that failed; nothing follows it
 }
 
 // writingEnds is until when an answer may be written: a little of the invocation's
 // time is kept to log that nobody takes it, less than the handler itself keeps.
 func (inv invocation) writingEnds() time.Time {
-	return inv.deadline.Add(-min(100*time.Millisecond, time.Until(inv.deadline)/20))
+	return inv.deadline.Add(-min(budget.LogReserve, time.Until(inv.deadline)/20))
 }
-
-// contentType says that the answer begins with its status and headers.
-const contentType = "application/vnd.awslambda.http-integration-response"
 
 const (
 	errorTypeTrailer = "Lambda-Runtime-Function-Error-Type"
@@ -57,7 +57,7 @@ func (s *stream) send(p []byte) error {
 	if s.begun {
 		l.head = l.head[:0]
 	} else {
-		l.beginPost(s.id, "/response", contentType)
+		l.beginPost(s.id, "/response", s.contentType)
 		l.head = append(l.head, "Lambda-Runtime-Function-Response-Mode: streaming\r\n"+
 			"Transfer-Encoding: chunked\r\n"+
 			"Trailer: "+errorTypeTrailer+", "+errorBodyTrailer+"\r\n\r\n"...)

@@ -27,6 +27,7 @@ const (
 	UpstreamUnreachable    Code = "upstream_unreachable"
 	UpstreamRejectedToken  Code = "upstream_rejected_token"
 	UpstreamEchoedToken    Code = "upstream_echoed_token"
+	UpstreamInvalidAnswer  Code = "upstream_invalid_answer"
 	UpstreamTimeout        Code = "upstream_timeout"
 	ResponseTooLarge       Code = "response_too_large"
 	Internal               Code = "internal_error"
@@ -46,6 +47,9 @@ type Error struct {
 	RetryAfter time.Duration
 	// Allow lists the methods of a route, for MethodNotAllowed.
 	Allow []string
+	// AcceptEncoding lists the content codings that a request may have, for
+	// UnsupportedMediaType (RFC 9110 §15.5.16).
+	AcceptEncoding string
 	// Err is the cause, for errors.Is and errors.As. Its text is never
 	// shown: it may quote what the other side sent.
 	Err error

@@ -65,10 +65,9 @@ func TestBuffersAreApart(t *testing.T) {
 	var wg sync.WaitGroup
 	for caller := range 16 {
 		wg.Go(func() {
-			var dst []byte
 			for round := range 12 {
 				body := strings.Repeat(string(rune('A'+caller)), (round*7919+caller*104729)%200_000)
-				out, err := f.Serve(t.Context(), submitEvent().withBody(body).payload(), dst[:0], nil)
+				out, err := f.Invoke(t.Context(), submitEvent().withBody(body).payload())
 				if err != nil {
 					t.Error(err)
 					return
@@ -76,30 +75,14 @@ func TestBuffersAreApart(t *testing.T) {
 				if !bytes.Contains(out, []byte(`"body":"`+body+`"}`)) {
 					t.Errorf("caller %d, round %d: another answer", caller, round)
 				}
-				dst = out
 				var streamed bytes.Buffer
-				if _, err := f.Serve(t.Context(), submitEvent().withBody(body).payload(), nil, &streamed); err != nil || !strings.HasSuffix(streamed.String(), "\x00"+body) {
+				if _, err := serveTo(f, t.Context(), submitEvent().withBody(body).payload(), &streamed); err != nil || !strings.HasSuffix(streamed.String(), "\x00"+body) {
 					t.Errorf("caller %d, round %d: another answer is streamed: %v", caller, round, err)
 				}
 			}
 		})
 	}
 	wg.Wait()
-}
-
-// TestAppend appends, whatever comes out, and leaves what is there alone.
-func TestAppend(t *testing.T) {
-	f := newFixture(nil)
-	for _, payload := range []string{string(submitEvent().payload()), warmUps["rule"], string(restEvent("GET", "/nowhere").payload())} {
-		alone, err := f.Invoke(t.Context(), []byte(payload))
-		if err != nil {
-			t.Fatal(err)
-		}
-		both, err := f.Serve(t.Context(), []byte(payload), []byte("before"), nil)
-		if err != nil || string(both) != "before"+string(alone) {
-			t.Errorf("%s after %q: %s, %v", alone, "before", both, err)
-		}
-	}
 }
 
 // TestReplyOfAnyLength reads answers that name their length and that do not.

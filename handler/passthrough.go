@@ -8,61 +8,64 @@ import (
 	"strings"
 	"time"
 
+	"omr-relay/handler/gateway"
 	"omr-relay/internal/problem"
 )
 
 // relay makes the upstream call and takes its answer, whatever the status.
-func (h *Handler) relay(ctx context.Context, inv *invocation, t target) error {
-	req, err := h.upstreamRequest(ctx, inv.event.request, t)
+func (h *Handler) relay(ctx context.Context, inv *invocation, t target) (*gateway.Answer, error) {
+	if inv.event.Request.Fault != nil {
+		return nil, inv.event.Request.Fault
+	}
+	req, err := h.upstreamRequest(ctx, inv.event.Request, t)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	began := time.Now()
 	// A RoundTripper, not a Client: redirects are the caller's to follow.
 	resp, err := h.cfg.Relay.RoundTrip(req)
+	inv.upstream += time.Since(began)
 	if err != nil {
-		inv.call = time.Since(began)
-		return upstreamFault(ctx, err, inv.token.Sent)
+		return nil, upstreamFault(ctx, err, inv.record.Sent)
 	}
-	body, size := content(req.Method, resp)
-	if inv.out == nil {
-		err = inv.take(ctx, resp, body, size)
-	} else {
-		err = inv.forward(ctx, resp, body, size)
+	body, length := content(req.Method, resp)
+	answer := &gateway.Answer{
+		Status: resp.StatusCode, Header: responseHeaders(resp.Header), Length: length,
+		Body: &upstreamBody{ctx: ctx, inv: inv, from: body, closer: resp.Body},
 	}
-	inv.call = time.Since(began) - inv.out.waited()
-	// Close may wait for a token refresh: that is neither the upstream's time
-	// nor its failure.
-	_ = resp.Body.Close()
-	return err
+	if resp.StatusCode < 200 || resp.StatusCode > 599 {
+		_ = answer.Body.Close()
+		return nil, &problem.Error{Code: problem.UpstreamInvalidAnswer, Detail: "The upstream's answer has a status that is none. The call was made."}
+	}
+	return answer, nil
 }
 
 // upstreamRequest builds the call: method, path, query and body as the event
 // carries them.
-func (h *Handler) upstreamRequest(ctx context.Context, in *request, t target) (*http.Request, error) {
-	header, err := requestHeaders(in.header)
+func (h *Handler) upstreamRequest(ctx context.Context, in *gateway.Request, t target) (*http.Request, error) {
+	header, err := requestHeaders(in.Header)
 	if err != nil {
 		return nil, err
 	}
-	req, err := http.NewRequestWithContext(ctx, in.method, h.cfg.BaseURL.String(), http.NoBody)
+	req, err := http.NewRequestWithContext(ctx, in.Method, h.cfg.BaseURL.String(), http.NoBody)
 	if err != nil {
 		return nil, err // the base URL's fault: the method is on the allow-list
 	}
 	// With GetBody the transport can send the body again where nothing of it
 	// has left yet, and after a 401.
 	req.GetBody = func() (io.ReadCloser, error) { return http.NoBody, nil }
-	if size := len(in.body.bytes); size > 0 {
+	if size := len(in.Body.B); size > 0 {
 		req.ContentLength = int64(size)
-		req.GetBody = in.body.reader
+		req.GetBody = in.Body.Reader
 		if req.Body, err = req.GetBody(); err != nil {
 			return nil, err
 		}
 	}
 	// Opaque goes on the request line byte for byte; Path would be encoded anew.
 	req.URL.Opaque = strings.TrimSuffix(h.cfg.BaseURL.EscapedPath(), "/") + t.line
-	req.URL.RawQuery = in.query
+	req.URL.RawQuery = in.Query
 	req.Header = header
-	if in.method == http.MethodPut || in.method == http.MethodDelete {
+	if in.Method == http.MethodPut || in.Method == http.MethodDelete {
 		// Tells net/http that the call may be repeated on a fresh connection
 		// when a kept one turns out dead. An empty list is not sent. A POST
 		// never gets it: a second recognition would be paid for.
@@ -81,51 +84,29 @@ func content(method string, resp *http.Response) (io.Reader, int64) {
 	return resp.Body, resp.ContentLength
 }
 
-// take makes the upstream's answer the invocation's, refusing one that could not
-// be returned.
-func (inv *invocation) take(ctx context.Context, resp *http.Response, body io.Reader, size int64) error {
-	if size > maxPayload {
-		return errTooLarge()
-	}
-	// One byte more tells the end without another buffer.
-	inv.reply = replies.take(int(max(size, 0)) + 1)
-	if err := inv.reply.readFrom(body, maxPayload+1); err != nil {
-		return upstreamFault(ctx, err, inv.token.Sent)
-	}
-	if len(inv.reply.bytes) > maxPayload {
-		return errTooLarge()
-	}
-	if inv.echoedIn(resp.Header) || inv.echoed(inv.reply.bytes) {
-		return errEchoed()
-	}
-	inv.answer = &answer{status: resp.StatusCode, header: responseHeaders(resp.Header), body: inv.reply.bytes}
-	return nil
+// upstreamBody is the answer's body, whose errors are the relay's own and whose
+// reading counts as the upstream's time.
+type upstreamBody struct {
+	ctx    context.Context //nolint:containedctx // it ends the reading, and says why
+	inv    *invocation
+	from   io.Reader
+	closer io.Closer
 }
 
-// echoed reports whether text repeats the token that the call carried, as a
-// server's debugging page may.
-func (inv *invocation) echoed(text []byte) bool {
-	return inv.token.Carried != nil && inv.token.Carried.In(text)
-}
-
-// echoedIn reports the same of headers.
-func (inv *invocation) echoedIn(header http.Header) bool {
-	for _, values := range header {
-		for _, value := range values {
-			if inv.echoed([]byte(value)) {
-				return true
-			}
-		}
+func (b *upstreamBody) Read(p []byte) (int, error) {
+	began := time.Now()
+	n, err := b.from.Read(p)
+	b.inv.upstream += time.Since(began)
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = upstreamFault(b.ctx, err, b.inv.record.Sent)
 	}
-	return false
+	return n, err
 }
 
-func errEchoed() *problem.Error {
-	return &problem.Error{Code: problem.UpstreamEchoedToken, Detail: "The upstream's answer repeats the access token, and is withheld."}
-}
+func (b *upstreamBody) Close() error { return b.closer.Close() }
 
 // upstreamFault says what a failed call means, and whether the caller can make
-// it again without paying twice. Failures of the token path arrive as faults
+// it again without paying twice. Failures of the token path arrive as problems
 // already.
 func upstreamFault(ctx context.Context, err error, sent bool) error {
 	if e, ok := errors.AsType[*problem.Error](err); ok {

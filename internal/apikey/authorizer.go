@@ -1,6 +1,3 @@
-// Package apikey is the decision of the API's authorizer: which API key a
-// call carries. Whether the key is any good is API Gateway's to say, which
-// holds the keys and their usage plans.
 package apikey
 
 import (
@@ -9,8 +6,6 @@ import (
 	"errors"
 	"net/http"
 	"strings"
-
-	"omr-relay/internal/bearer"
 )
 
 // errUnauthorized has the one text for which API Gateway answers 401. Any other
@@ -27,10 +22,10 @@ type Authorizer struct{}
 
 // request is what counts of a REQUEST authorizer's event.
 type request struct {
-	Type              string              `json:"type"`
-	MethodARN         string              `json:"methodArn"`
-	MultiValueHeaders map[string][]string `json:"multiValueHeaders"`
-	Headers           map[string]string   `json:"headers"`
+	Type              string               `json:"type"`
+	MethodARN         string               `json:"methodArn"`
+	MultiValueHeaders map[string][]*string `json:"multiValueHeaders"`
+	Headers           map[string]*string   `json:"headers"`
 }
 
 // decision lets API Gateway go on with the key as the call's API key. That it
@@ -63,8 +58,8 @@ func (Authorizer) Invoke(_ context.Context, payload []byte) ([]byte, error) {
 	if !ok {
 		return nil, errors.New("unsupported event: its methodArn is not one of an API's method")
 	}
-	key, ok := Bearer(req.headers())
-	if !ok || !Valid(key) {
+	key, ok := FromHeader(req.headers())
+	if !ok {
 		return nil, errUnauthorized
 	}
 	return json.Marshal(decision{
@@ -87,37 +82,24 @@ func wholeStage(methodARN string) (string, bool) {
 	return parts[0] + "/" + parts[1] + "/*", true
 }
 
-// headers gives every value of every header; the event has both forms, or the
-// single-valued one alone.
+// headers gives every value of every header. The multi-valued form counts unless
+// it has no value at all, however that is said.
 func (r *request) headers() http.Header {
-	if r.MultiValueHeaders != nil {
-		return r.MultiValueHeaders
-	}
-	single := make(http.Header, len(r.Headers))
-	for name, value := range r.Headers {
-		single[name] = []string{value}
-	}
-	return single
-}
-
-// Bearer returns the token of the one Authorization header (RFC 6750 §2.1),
-// whatever the case of its name. Two headers hold none: nobody could say which
-// counts.
-func Bearer(headers http.Header) (string, bool) {
-	var values []string
-	for name, v := range headers {
-		if strings.EqualFold(name, "Authorization") {
-			values = append(values, v...)
+	all := http.Header{}
+	for name, values := range r.MultiValueHeaders {
+		for _, value := range values {
+			if value != nil {
+				all[name] = append(all[name], *value)
+			}
 		}
 	}
-	if len(values) != 1 {
-		return "", false
+	if len(all) > 0 {
+		return all
 	}
-	scheme, token, _ := strings.Cut(values[0], " ")
-	token = strings.Trim(token, " ")
-	return token, strings.EqualFold(scheme, "Bearer") && bearer.Valid(token)
+	for name, value := range r.Headers {
+		if value != nil {
+			all[name] = []string{*value}
+		}
+	}
+	return all
 }
-
-// Valid reports whether s can be an API key: API Gateway's have 20 to 128
-// characters, and of those only what may stand in a header counts.
-func Valid(s string) bool { return len(s) >= 20 && len(s) <= 128 && bearer.Valid(s) }
