@@ -49,6 +49,10 @@ func severity(code problem.Code) slog.Level {
 	}
 }
 
+// ProblemType is what the type of each of the relay's problem documents begins
+// with; its code follows.
+const ProblemType = "urn:omr-relay:problem:"
+
 // problemDocument is a problem document (RFC 9457) with the relay's code.
 type problemDocument struct {
 	Type     string       `json:"type"`
@@ -70,7 +74,7 @@ func problemAnswer(err error, requestID string) *gateway.Answer {
 		row = problems[code]
 	}
 	body, _ := json.Marshal(problemDocument{
-		Type:     "urn:omr-relay:problem:" + string(code),
+		Type:     ProblemType + string(code),
 		Title:    row.title,
 		Status:   row.status,
 		Detail:   detail,

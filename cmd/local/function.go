@@ -24,6 +24,7 @@ const (
 type function struct {
 	handler server
 	tell    *narrator
+	causes  *causes // nil: nobody asks why
 	close   func()
 }
 
@@ -35,47 +36,56 @@ type server interface {
 
 // invoke passes one event to the handler and narrates it.
 func (f *function) invoke(ctx context.Context, event []byte) ([]byte, error) {
-	ctx, cancel := f.begin(ctx, event)
+	ctx, id, cancel := f.begin(ctx, event)
 	defer cancel()
 	start := time.Now()
 	response, err := f.handler.Invoke(ctx, event)
-	f.tell.answer(response, err, time.Since(start))
+	f.tell.answer(response, err, f.cause(id), time.Since(start))
 	return response, err
 }
 
 // respond is invoke with an answer that may be streamed: then it goes to what open
 // returns, and nothing is returned.
 func (f *function) respond(ctx context.Context, event []byte, open opener) ([]byte, error) {
-	ctx, cancel := f.begin(ctx, event)
+	ctx, id, cancel := f.begin(ctx, event)
 	defer cancel()
 	start := time.Now()
 	response, err := f.handler.Respond(ctx, event)
 	if err != nil {
-		f.tell.answer(nil, err, time.Since(start))
+		f.tell.answer(nil, err, f.cause(id), time.Since(start))
 		return nil, err
 	}
 	whole, ok := response.Whole()
 	if ok {
 		whole = bytes.Clone(whole)
-		f.tell.answer(whole, nil, time.Since(start))
-	} else {
-		stream := &streamed{open: open}
-		if _, err = response.WriteTo(stream); err == nil && stream.status == 0 {
-			err = errNoHead
-		}
-		f.tell.streamed(stream, err, time.Since(start))
+		response.Done(nil)
+		f.tell.answer(whole, nil, f.cause(id), time.Since(start))
+		return whole, nil
+	}
+	stream := &streamed{open: open}
+	if _, err = response.WriteTo(stream); err == nil && stream.status == 0 {
+		err = errNoHead
 	}
 	response.Done(err)
-	return whole, err
+	f.tell.streamed(stream, err, f.cause(id), time.Since(start))
+	return nil, err
 }
 
 // begin gives an invocation a request id of its own and its deadline.
-func (f *function) begin(ctx context.Context, event []byte) (context.Context, context.CancelFunc) {
+func (f *function) begin(ctx context.Context, event []byte) (_ context.Context, id string, _ context.CancelFunc) {
 	f.tell.event(event)
-	return context.WithTimeout(lambdacontext.NewContext(ctx, &lambdacontext.LambdaContext{
-		AwsRequestID:       newUUID(),
-		InvokedFunctionArn: functionARN,
-	}), invocationTime)
+	id = newUUID()
+	ctx = lambdacontext.NewContext(ctx, &lambdacontext.LambdaContext{AwsRequestID: id, InvokedFunctionArn: functionARN})
+	ctx, cancel := context.WithTimeout(ctx, invocationTime)
+	return ctx, id, cancel
+}
+
+// cause is why the invocation failed, as the log has it, or "".
+func (f *function) cause(id string) string {
+	if f.causes == nil {
+		return ""
+	}
+	return f.causes.take(id)
 }
 
 // newUUID returns a random (version 4) UUID.

@@ -38,26 +38,8 @@ func newAPIKeys(keys []string) (apiKeys, error) {
 	return keys, nil
 }
 
-// admit says whether the request may reach the function, and whose it is. If
-// not, it has answered as API Gateway does: 401 where the authorizer finds no
-// key, 403 where the key is none of the API's.
-func (keys apiKeys) admit(w http.ResponseWriter, r *http.Request) (caller, bool) {
-	if len(keys) == 0 || r.Method == http.MethodPost && slices.Contains(tokenPaths, rawPath(r)) {
-		return caller{}, true
-	}
-	key, ok := apikey.FromHeader(r.Header)
-	i := slices.Index(keys, key)
-	switch {
-	case ok && i >= 0:
-		return caller{key, i + 1}, true
-	case ok:
-		refuse(w, http.StatusForbidden, "Forbidden")
-	default:
-		w.Header().Set("WWW-Authenticate", `Bearer realm="omr-relay"`)
-		refuse(w, http.StatusUnauthorized, "Unauthorized")
-	}
-	return caller{}, false
-}
+// keyOf is the key that the request carries.
+func keyOf(r *http.Request) (string, bool) { return apikey.FromHeader(r.Header) }
 
 // identify fills in what API Gateway tells the function of the caller.
 func (c caller) identify(ctx *events.APIGatewayProxyRequestContext) {

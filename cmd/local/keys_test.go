@@ -23,7 +23,7 @@ const (
 func behindKeys(t *testing.T, method, target string, authorization ...string) (*httptest.ResponseRecorder, *events.APIGatewayProxyRequest) {
 	t.Helper()
 	var event *events.APIGatewayProxyRequest
-	g := &gateway{keys: apiKeys{firstKey, secondKey}, respond: func(_ context.Context, payload []byte, _ opener) ([]byte, error) {
+	g := &gateway{door: admission{keys: apiKeys{firstKey, secondKey}}, respond: func(_ context.Context, payload []byte, _ opener) ([]byte, error) {
 		event = new(events.APIGatewayProxyRequest)
 		return []byte(`{"statusCode":200}`), json.Unmarshal(payload, event)
 	}}

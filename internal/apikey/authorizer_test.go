@@ -33,6 +33,13 @@ func TestAllowed(t *testing.T) {
 			t.Errorf("%v: %s, %v", headers, got, err)
 		}
 	}
+	// Both maps may say that they are empty in more than one way (lesson 22).
+	for _, multi := range []string{`null`, `{}`, `{ }`, `{"a":[]}`, `{"a":[null]}`, `{"Authorization":null}`} {
+		payload := []byte(`{"type":"REQUEST","methodArn":"` + methodARN + `","multiValueHeaders":` + multi + `,"headers":{"authorization":"bearer ` + key + `","x":null}}`)
+		if got, err := (Authorizer{}).Invoke(t.Context(), payload); err != nil || string(got) != want {
+			t.Errorf("%s: %s, %v", multi, got, err)
+		}
+	}
 	single := []byte(`{"type":"REQUEST","methodArn":"` + methodARN + `","headers":{"Authorization":"Bearer ` + key + `"}}`)
 	if got, err := (Authorizer{}).Invoke(t.Context(), single); err != nil || string(got) != want {
 		t.Errorf("single headers: %s, %v", got, err)

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
+	"regexp"
 	"strings"
 	"time"
 )
@@ -46,6 +47,8 @@ func FromEnv(getenv func(string) string) (Config, error) {
 	var err error
 	if c.BaseURL, err = parseURL(base); err != nil {
 		fault("OMR_BASE_URL", "%w", err)
+	} else if versionEnd.MatchString(c.BaseURL.Path) {
+		fault("OMR_BASE_URL", "ends in the API's version, with which callers' paths begin: leave it off")
 	}
 	switch endpoint := getenv("OMR_TOKEN_URL"); {
 	case endpoint != "":
@@ -70,6 +73,8 @@ func FromEnv(getenv func(string) string) (Config, error) {
 	c.LogLevel = logLevel(getenv("AWS_LAMBDA_LOG_LEVEL"))
 	return c, errors.Join(faults...)
 }
+
+var versionEnd = regexp.MustCompile(`/v[0-9]+\.[0-9]+(/omr)?/?$`)
 
 // parseURL takes https everywhere, and http where nothing leaves the machine.
 func parseURL(text string) (*url.URL, error) {

@@ -174,3 +174,19 @@ func TestConfigLogLevel(t *testing.T) {
 		}
 	}
 }
+
+// The SDKs' base URL ends in the version; the relay's does not, and with it every
+// call would be a 404.
+func TestConfigRefusesTheVersion(t *testing.T) {
+	for _, end := range []string{"/v5.0", "/v5.0/", "/v5.0/omr", "/v3.0/omr/"} {
+		_, err := config.FromEnv(env(map[string]string{"OMR_SECRET_ID": "s", "OMR_BASE_URL": "https://api.test" + end}))
+		if err == nil || !strings.Contains(err.Error(), "ends in the API's version") {
+			t.Errorf("%s: %v", end, err)
+		}
+	}
+	for _, end := range []string{"", "/", "/omr", "/gateway/v5", "/v5.0/omr/x"} {
+		if _, err := config.FromEnv(env(map[string]string{"OMR_SECRET_ID": "s", "OMR_BASE_URL": "https://api.test" + end})); err != nil {
+			t.Errorf("%s: %v", end, err)
+		}
+	}
+}
