@@ -23,7 +23,7 @@ func (h *Handler) relay(ctx context.Context, inv *invocation, t target) (*gatewa
 	}
 	began := time.Now()
 	// A RoundTripper, not a Client: redirects are the caller's to follow.
-	resp, err := h.cfg.Relay.RoundTrip(req)
+	resp, err := h.cfg.Relay.RoundTrip(req) //nolint:bodyclose // whoever carries the answer out closes it
 	inv.upstream += time.Since(began)
 	if err != nil {
 		return nil, upstreamFault(ctx, err, inv.record.Sent)

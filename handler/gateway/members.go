@@ -62,7 +62,7 @@ func (m members) each(name string, yield func(name string, value []byte) error) 
 // counts unless it has no value at all, however that is said: events that
 // are not API Gateway's own fill one of the two.
 func (m members) values(multi, single string, yield func(name, value string)) error {
-	any := false
+	counts := false
 	err := m.each(multi, func(name string, list []byte) error {
 		return jsonscan.Array(list, func(element []byte) error {
 			if null(element) {
@@ -70,13 +70,13 @@ func (m members) values(multi, single string, yield func(name, value string)) er
 			}
 			one, err := jsonscan.Unquote(element)
 			if err == nil {
-				any = true
+				counts = true
 				yield(name, string(one))
 			}
 			return err
 		})
 	})
-	if err != nil || any {
+	if err != nil || counts {
 		return err
 	}
 	return m.singles(single, yield)

@@ -30,7 +30,7 @@ func (e *Event) Whole(a *Answer) (*Outgoing, error) {
 	// One byte more tells the end without another buffer.
 	body := replies.Take(int(max(a.Length, 0)) + 1)
 	defer body.Release()
-	if err := body.ReadFrom(a.Body, MaxPayload+1); err != nil {
+	if err := body.Fill(a.Body, MaxPayload+1); err != nil {
 		return nil, err
 	}
 	// Counted first: escaped, six megabytes can become thirty-six.

@@ -29,7 +29,7 @@ func Exchange(request http.Header, body []byte) (status int, header http.Header,
 	header = http.Header{"Content-Type": {"application/json"}, "Cache-Control": {"no-store"}, "Pragma": {"no-cache"}}
 	key, failure := requestedKey(request, body)
 	if failure == nil {
-		text, _ = json.Marshal(struct { // plain texts
+		text, _ = json.Marshal(struct { //nolint:gosec // the caller gets its own key back
 			AccessToken string `json:"access_token"`
 			TokenType   string `json:"token_type"`
 			ExpiresIn   int    `json:"expires_in"`

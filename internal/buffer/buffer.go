@@ -132,8 +132,8 @@ func (r *reader) Close() error {
 	return nil
 }
 
-// ReadFrom appends what from has left, limit bytes at most.
-func (s *Buffer) ReadFrom(from io.Reader, limit int) error {
+// Fill appends what from has left, limit bytes at most.
+func (s *Buffer) Fill(from io.Reader, limit int) error {
 	from = io.LimitReader(from, int64(limit))
 	for {
 		if len(s.B) == cap(s.B) {
