@@ -9,7 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"reflect"
+	"os"
 	"strconv"
 	"sync"
 	"time"
@@ -22,69 +22,108 @@ import (
 type loop struct {
 	addr    string
 	handler Handler
+	alone   bool // the only loop: variables of the process may be about its invocation
 
-	mu   sync.Mutex // guards conn against interrupt
+	mu   sync.Mutex // guards conn against the end of a poll
 	conn net.Conn   // nil before it is needed and after it broke
-	done bool       // interrupted: dial no more
 
-	in      *bufio.Reader
-	head    []byte
-	payload []byte
-	answer  []byte
+	in     *bufio.Reader
+	head   []byte
+	event  []byte
+	answer []byte
+	failed error // of the handler, so that the process must end
 }
 
 // invocation is an event with what the API tells of it.
 type invocation struct {
 	id       string
-	function string
+	trace    string
+	lambda   lambdacontext.LambdaContext
 	deadline time.Time
 	payload  []byte
+	fault    error // why it cannot be served, if so
 }
 
 func newLoop(addr string, h Handler) *loop { return &loop{addr: addr, handler: h} }
 
-// next blocks until there is an event.
+// next blocks until there is an event, or until ctx has ended.
 func (l *loop) next(ctx context.Context) (invocation, error) {
+	interrupted := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		l.close()
+		close(interrupted)
+	})
+	defer func() {
+		if !stop() {
+			<-interrupted // so that an event that came all the same is answered on another connection
+		}
+	}()
 	l.head = append(l.head[:0], "GET "+path+"next HTTP/1.1\r\nHost: "+l.addr+"\r\nUser-Agent: omr-relay\r\n\r\n"...)
 	resp, err := l.roundTrip(ctx, &http.Request{Method: http.MethodGet}, nil)
 	if err != nil {
 		return invocation{}, err
 	}
-	if err := l.readPayload(resp); err != nil {
+	payload, fault, err := l.readEvent(resp)
+	if err != nil {
 		return invocation{}, fmt.Errorf("reading the event: %w", err)
 	}
 	if resp.StatusCode != http.StatusOK {
 		return invocation{}, fmt.Errorf("the Runtime API answered %d", resp.StatusCode)
 	}
-	ms, err := strconv.ParseInt(resp.Header.Get("Lambda-Runtime-Deadline-Ms"), 10, 64)
-	if err != nil {
-		return invocation{}, errors.New("the Runtime API named no deadline")
-	}
-	return invocation{
-		id:       resp.Header.Get("Lambda-Runtime-Aws-Request-Id"),
-		function: resp.Header.Get("Lambda-Runtime-Invoked-Function-Arn"),
-		deadline: time.UnixMilli(ms),
-		payload:  l.payload,
-	}, nil
+	inv := invocation{payload: payload, fault: fault}
+	inv.describe(resp.Header)
+	return inv, nil
 }
 
 const path = "/2018-06-01/runtime/invocation/"
 
-// readPayload reads the event into the buffer, which grows to its exact size.
-func (l *loop) readPayload(resp *http.Response) error {
-	defer resp.Body.Close()
-	n := resp.ContentLength
-	if n < 0 {
-		var err error
-		l.payload, err = io.ReadAll(resp.Body)
-		return err
+// describe reads what the API tells beside the event.
+func (inv *invocation) describe(h http.Header) {
+	inv.id, inv.trace = h.Get("Lambda-Runtime-Aws-Request-Id"), h.Get("Lambda-Runtime-Trace-Id")
+	inv.lambda = lambdacontext.LambdaContext{
+		AwsRequestID:       inv.id,
+		InvokedFunctionArn: h.Get("Lambda-Runtime-Invoked-Function-Arn"),
+		TenantID:           h.Get("Lambda-Runtime-Aws-Tenant-Id"),
 	}
-	if int64(cap(l.payload)) < n {
-		l.payload = make([]byte, n)
+	ms, err := strconv.ParseInt(h.Get("Lambda-Runtime-Deadline-Ms"), 10, 64)
+	if err != nil {
+		inv.fault = errors.New("the Runtime API named no deadline")
 	}
-	l.payload = l.payload[:n]
-	_, err := io.ReadFull(resp.Body, l.payload)
-	return err
+	inv.deadline = time.UnixMilli(ms)
+	inv.fromCaller(h.Get("Lambda-Runtime-Client-Context"), &inv.lambda.ClientContext)
+	inv.fromCaller(h.Get("Lambda-Runtime-Cognito-Identity"), &inv.lambda.Identity)
+}
+
+// fromCaller reads what callers may send besides the event. It is not quoted.
+func (inv *invocation) fromCaller(text string, into any) {
+	if text != "" && json.Unmarshal([]byte(text), into) != nil {
+		inv.fault = errors.New("the caller's context is not the JSON it should be")
+	}
+}
+
+// maxEvent is above the largest event that Lambda hands out, 6 MB and 100 bytes.
+const maxEvent = 6<<20 + 64<<10
+
+// readEvent reads the event into a buffer as large as one can be, for the API
+// names no length: of memory that is never touched the system gives none. An
+// event that is larger all the same is a fault of that invocation.
+func (l *loop) readEvent(resp *http.Response) (payload []byte, fault, err error) {
+	defer resp.Body.Close() // which reads what is left
+	if l.event == nil {
+		l.event = make([]byte, maxEvent+1)
+	}
+	for n := 0; ; {
+		read, err := resp.Body.Read(l.event[n:])
+		n += read
+		switch {
+		case n > maxEvent:
+			return nil, fmt.Errorf("an event of more than %d bytes", maxEvent), nil
+		case errors.Is(err, io.EOF):
+			return l.event[:n], nil, nil
+		case err != nil:
+			return nil, nil, err
+		}
+	}
 }
 
 // serve has the handler answer and sends what it returned, unless the handler
@@ -109,6 +148,9 @@ func (l *loop) serve(ctx context.Context, inv invocation) error {
 		l.answer = answer
 	}
 	l.beginPost(inv.id, verb, "application/json")
+	if err != nil {
+		l.head = appendCause(l.head, err)
+	}
 	l.head = append(l.head, "Content-Length: "...)
 	l.head = strconv.AppendInt(l.head, int64(len(answer)), 10)
 	l.head = append(l.head, "\r\n\r\n"...)
@@ -136,28 +178,26 @@ func accepted(resp *http.Response) error {
 	return err
 }
 
-func (l *loop) invoke(ctx context.Context, inv invocation, out io.Writer) ([]byte, error) {
+// invoke has the handler serve the event. A handler that panics has failed; so
+// has the process, which may be in any state.
+func (l *loop) invoke(ctx context.Context, inv invocation, out io.Writer) (answer []byte, err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = panicked(cause)
+			l.failed = err
+		}
+	}()
+	if inv.fault != nil {
+		return nil, inv.fault
+	}
 	ctx, cancel := context.WithDeadline(ctx, inv.deadline)
 	defer cancel()
-	ctx = lambdacontext.NewContext(ctx, &lambdacontext.LambdaContext{AwsRequestID: inv.id, InvokedFunctionArn: inv.function})
-	return l.handler.Serve(ctx, inv.payload, l.answer[:0], out)
-}
-
-// functionError is what Lambda shows of an error.
-func functionError(err error) []byte {
-	text, _ := json.Marshal(struct { // two strings
-		Message string `json:"errorMessage"`
-		Type    string `json:"errorType"`
-	}{err.Error(), errorType(err)})
-	return text
-}
-
-func errorType(err error) string {
-	kind := reflect.TypeOf(err)
-	if kind.Kind() == reflect.Pointer {
-		kind = kind.Elem()
+	if l.alone {
+		_ = os.Setenv("_X_AMZN_TRACE_ID", inv.trace)
 	}
-	return kind.Name()
+	// The AWS SDK looks for it there to find calls that go round in circles.
+	ctx = context.WithValue(ctx, "x-amzn-trace-id", inv.trace) //nolint:revive,staticcheck // the key is aws-lambda-go's
+	return l.handler.Serve(lambdacontext.NewContext(ctx, &inv.lambda), inv.payload, l.answer[:0], out)
 }
 
 // roundTrip sends l.head and body and reads the head of the answer. A
@@ -200,9 +240,6 @@ func (l *loop) connect(ctx context.Context) (net.Conn, bool, error) {
 	if l.conn != nil {
 		return l.conn, false, nil
 	}
-	if l.done {
-		return nil, true, net.ErrClosed
-	}
 	var dialer net.Dialer
 	conn, err := dialer.DialContext(ctx, "tcp", l.addr)
 	if err != nil {
@@ -219,14 +256,6 @@ func (l *loop) close() {
 		_ = l.conn.Close()
 		l.conn = nil
 	}
-}
-
-// interrupt ends a poll under way, and all further ones.
-func (l *loop) interrupt() {
-	l.mu.Lock()
-	l.done = true
-	l.mu.Unlock()
-	l.close()
 }
 
 // closing is the body of an answer after which the API closes the connection.

@@ -41,6 +41,8 @@ type Server struct {
 	queue    chan *invocation
 	polled   chan struct{}
 	once     sync.Once
+	left     chan struct{}
+	leave    sync.Once
 
 	mu      sync.Mutex // guards what follows
 	serial  int
@@ -89,7 +91,7 @@ func Start() (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listening on loopback: %w", err)
 	}
-	s := &Server{listener: l, queue: make(chan *invocation), polled: make(chan struct{}), running: map[string]*invocation{}}
+	s := &Server{listener: l, queue: make(chan *invocation), polled: make(chan struct{}), left: make(chan struct{}), running: map[string]*invocation{}}
 	s.http = &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = s.http.Serve(l) }()
 	return s, nil
@@ -101,6 +103,10 @@ func (s *Server) Addr() string { return s.listener.Addr().String() }
 // Polled is closed when the bootstrap first asks for an invocation: its init
 // is over.
 func (s *Server) Polled() <-chan struct{} { return s.polled }
+
+// Left is closed when the bootstrap first hangs up while it waits for an
+// invocation.
+func (s *Server) Left() <-chan struct{} { return s.left }
 
 // Close ends the API, and waiting polls with it.
 func (s *Server) Close() error { return s.http.Close() }
@@ -173,6 +179,7 @@ func (s *Server) next(w http.ResponseWriter, r *http.Request) {
 	select {
 	case inv = <-s.queue:
 	case <-r.Context().Done():
+		s.leave.Do(func() { close(s.left) })
 		return
 	}
 	trace := inv.event.TraceID
