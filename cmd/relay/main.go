@@ -8,7 +8,9 @@ import (
 	"log"
 	"log/slog"
 	"os"
+	"os/signal"
 	"runtime"
+	"syscall"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambdacontext"
@@ -23,10 +25,18 @@ func main() {
 	concurrency := lambdacontext.MaxConcurrency()
 	runtime.GOMAXPROCS(processors(os.Getenv, concurrency))
 	log.SetOutput(app.StandardLog(os.Stderr))
-	ctx := context.Background()
+	// Lambda sends SIGTERM where an extension is registered, which is for whoever
+	// deploys to decide: for ourselves there is nothing to tidy up. What has been
+	// paid for is answered first.
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	err := run(ctx, os.Getenv, os.Stdout, func(h *handler.Handler) error {
-		return lambdaruntime.Serve(ctx, os.Getenv("AWS_LAMBDA_RUNTIME_API"), concurrency, h)
+		err := lambdaruntime.Serve(ctx, os.Getenv("AWS_LAMBDA_RUNTIME_API"), concurrency, h)
+		if ctx.Err() != nil {
+			return nil
+		}
+		return err
 	})
+	stop()
 	if err != nil {
 		os.Exit(1)
 	}
