@@ -30,11 +30,10 @@ func main() {
 	// paid for is answered first.
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	err := run(ctx, os.Getenv, os.Stdout, func(h *handler.Handler) error {
-		err := lambdaruntime.Serve(ctx, os.Getenv("AWS_LAMBDA_RUNTIME_API"), concurrency, h)
-		if ctx.Err() != nil {
-			return nil
+		if err := lambdaruntime.Serve(ctx, os.Getenv("AWS_LAMBDA_RUNTIME_API"), concurrency, h); ctx.Err() == nil {
+			return err
 		}
-		return err
+		return nil // as it was told
 	})
 	stop()
 	if err != nil {
