@@ -8,7 +8,9 @@ import (
 	"log"
 	"log/slog"
 	"os"
+	"os/signal"
 	"runtime"
+	"syscall"
 
 	"github.com/aws/aws-lambda-go/lambdacontext"
 
@@ -22,10 +24,17 @@ func main() {
 	concurrency := lambdacontext.MaxConcurrency()
 	runtime.GOMAXPROCS(processors(os.Getenv, concurrency))
 	log.SetOutput(app.StandardLog(os.Stderr))
-	ctx := context.Background()
+	// Lambda sends SIGTERM where an extension is registered, which is for whoever
+	// deploys to decide: for ourselves there is nothing to tidy up. What has been
+	// paid for is answered first.
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	err := run(ctx, os.Getenv, os.Stdout, func(relay *app.Relay) error {
-		return lambdaruntime.Serve(ctx, os.Getenv("AWS_LAMBDA_RUNTIME_API"), concurrency, relay.Respond)
+		if err := lambdaruntime.Serve(ctx, os.Getenv("AWS_LAMBDA_RUNTIME_API"), concurrency, relay.Respond); ctx.Err() == nil {
+			return err
+		}
+		return nil // as it was told
 	})
+	stop()
 	if err != nil {
 		os.Exit(1)
 	}

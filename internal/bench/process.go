@@ -124,9 +124,9 @@ func (p *process) stop() {
 	_ = p.log.Close()
 }
 
-// terminate asks the process to end and waits for it.
+// terminate asks the recorder to end the process and waits for it.
 func (p *process) terminate() error {
-	err := p.cmd.Process.Signal(syscall.SIGTERM)
+	err := p.cmd.Process.Signal(syscall.SIGUSR1)
 	<-p.api.gone
 	p.api.close()
 	return errors.Join(err, p.exit, p.log.Close())

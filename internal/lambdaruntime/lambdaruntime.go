@@ -1,14 +1,15 @@
 // Package lambdaruntime serves invocations from the Lambda Runtime API:
 // https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 //
-// It stands in lambda.Start's place because of its memory and its time: that
-// one grows a buffer by doubling for each event and posts the answer in chunks
-// of 32 KB. Here one exact buffer is kept for each, and events and answers move
-// in one piece. internal/bench shows the difference.
+// It does what lambda.Start does, in less memory and time: that one grows a buffer
+// by doubling for each event, scans it for its JSON where answers are streamed,
+// and posts answers in chunks of 32 KB. Here one buffer is kept for each, and
+// answers move in one piece. internal/bench shows the difference.
 //
 //	lambdaruntime.go  Serve: as many loops as invocations at a time
 //	loop.go       one invocation after the other over one connection
 //	stream.go     an answer sent as it is written
+//	failure.go    what Lambda and X-Ray are told of an error
 package lambdaruntime
 
 import (
@@ -41,34 +42,41 @@ type Response interface {
 }
 
 // Serve polls the Runtime API at addr (host and port) and hands each event to
-// h, n at a time. It blocks until the API cannot be talked to any more, or ctx
-// has ended, and returns why. An error of h's is reported to the API and ends
-// nothing.
+// h, n at a time. It blocks until the API cannot be talked to any more, h has
+// panicked, or ctx has ended, and returns why: then it polls no more, and returns
+// when the calls that are under way have been answered. Those end at their own
+// deadlines, and not with ctx: the upstream may have been paid for them. An error
+// of h's is reported to the API and ends nothing.
 func Serve(ctx context.Context, addr string, n int, h Handler) error {
-	ctx, cancel := context.WithCancelCause(ctx)
+	polling, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var wg sync.WaitGroup
 	for range max(n, 1) {
+		l := newLoop(addr, h)
+		l.alone = n <= 1
 		wg.Go(func() {
 			// The first to fail ends them all: Lambda then starts afresh.
-			cancel(newLoop(addr, h).run(ctx))
+			cancel(l.run(polling))
 		})
 	}
 	wg.Wait()
-	return context.Cause(ctx)
+	return context.Cause(polling)
 }
 
-// run serves one invocation after the other.
-func (l *loop) run(ctx context.Context) error {
+// run serves one invocation after the other until polling ends.
+func (l *loop) run(polling context.Context) error {
 	defer l.close()
-	defer context.AfterFunc(ctx, l.interrupt)()
+	calling := context.WithoutCancel(polling)
 	for {
-		inv, err := l.next(ctx)
+		inv, err := l.next(polling)
 		if err != nil {
-			return errors.Join(ctx.Err(), fmt.Errorf("asking for the next invocation: %w", err))
+			return errors.Join(polling.Err(), fmt.Errorf("asking for the next invocation: %w", err))
 		}
-		if err := l.serve(ctx, inv); err != nil {
-			return errors.Join(ctx.Err(), fmt.Errorf("sending an answer: %w", err))
+		if err := l.serve(calling, inv); err != nil {
+			return fmt.Errorf("sending an answer: %w", err)
+		}
+		if l.failed != nil {
+			return l.failed
 		}
 	}
 }

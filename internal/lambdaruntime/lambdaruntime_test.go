@@ -4,11 +4,14 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -73,31 +76,171 @@ func invoke(t *testing.T, api *lambdaruntimetest.Server, payload string, timeout
 	return result
 }
 
-// TestEventsOfAllSizes reuses the buffers up and down, and mixes up nothing.
+// TestEventsOfAllSizes reuses the buffers up and down, and mixes up nothing,
+// whichever chunks the events come in.
 func TestEventsOfAllSizes(t *testing.T) {
-	api := start(t, 1, func(_ context.Context, payload, dst []byte) ([]byte, error) {
-		return append(append(dst, "got "...), payload...), nil
-	})
-	for i, size := range []int{0, 1, 6 << 20, 10, 5_000, 1 << 20, 2} {
-		payload := strings.Repeat(string(rune('a'+i)), size)
-		if got := invoke(t, api, payload, time.Second); got.Failed || string(got.Payload) != "got "+payload {
-			t.Errorf("%d bytes: %d came back, failed: %v", size, len(got.Payload), got.Failed)
+	for _, chunks := range []int{0, 1000} {
+		api := start(t, 1, func(_ context.Context, payload, dst []byte) ([]byte, error) {
+			return append(append(dst, "got "...), payload...), nil
+		})
+		api.ChunkSize = chunks
+		for i, size := range []int{0, 1, 6 << 20, 10, 2048, 2049, 1 << 20, 2} {
+			payload := strings.Repeat(string(rune('a'+i)), size)
+			if got := invoke(t, api, payload, time.Second); got.Failed || string(got.Payload) != "got "+payload {
+				t.Errorf("%d bytes: %d came back, failed: %v", size, len(got.Payload), got.Failed)
+			}
 		}
 	}
 }
 
-// TestContext has each invocation know its id, function and deadline.
+// send is invoke with more to the event.
+func send(t *testing.T, api *lambdaruntimetest.Server, event lambdaruntimetest.Event) lambdaruntimetest.Result {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	event.Timeout = 3 * time.Minute
+	result, err := api.Send(ctx, event, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return result
+}
+
+// TestContext has each invocation know what the API tells of it.
 func TestContext(t *testing.T) {
 	api := start(t, 1, func(ctx context.Context, _, dst []byte) ([]byte, error) {
 		lc, _ := lambdacontext.FromContext(ctx)
 		deadline, _ := ctx.Deadline()
-		return fmt.Appendf(dst, "%s %s %d", lc.AwsRequestID, lc.InvokedFunctionArn, time.Until(deadline).Round(time.Minute)/time.Minute), nil
+		return fmt.Appendf(dst, "%v %d %v %s", *lc, time.Until(deadline).Round(time.Minute)/time.Minute,
+			ctx.Value("x-amzn-trace-id"), os.Getenv("_X_AMZN_TRACE_ID")), nil
 	})
-	for _, want := range []string{"1 ", "2 "} {
-		got := string(invoke(t, api, "{}", 3*time.Minute).Payload)
-		if id, rest, _ := strings.Cut(got, "arn:"); !strings.HasSuffix(id, want) || !strings.HasSuffix(rest, ":live 3") {
-			t.Errorf("got %q", got)
+	t.Setenv("_X_AMZN_TRACE_ID", "before")
+	const function = "arn:aws:lambda:eu-west-1:123456789012:function:omr-relay:live"
+	for want, event := range map[string]lambdaruntimetest.Event{
+		function + " { } {{   } map[] map[]} } 3 one one": {TraceID: "one"},
+		function + " {an identity a pool} {{ a title  } map[locale:de] map[nested:{\"a\":1}]} a tenant} 3 two two": {
+			TraceID: "two", TenantID: "a tenant",
+			ClientContext:   `{"client":{"app_title":"a title"},"env":{"locale":"de"},"custom":{"nested":{"a":1}}}`,
+			CognitoIdentity: `{"cognitoIdentityId":"an identity","cognitoIdentityPoolId":"a pool"}`,
+		},
+	} {
+		got := string(send(t, api, event).Payload)
+		if id, rest, _ := strings.Cut(got, " "); len(id) < 30 || !strings.HasPrefix(id, "{0000") || rest != want {
+			t.Errorf("got %s, want %s", got, want)
 		}
+	}
+}
+
+// TestTracesOfMany: a variable of the process cannot tell of one among several.
+func TestTracesOfMany(t *testing.T) {
+	t.Setenv("_X_AMZN_TRACE_ID", "before")
+	api := start(t, 2, func(ctx context.Context, _, dst []byte) ([]byte, error) {
+		return fmt.Appendf(dst, "%v %s", ctx.Value("x-amzn-trace-id"), os.Getenv("_X_AMZN_TRACE_ID")), nil
+	})
+	if got := send(t, api, lambdaruntimetest.Event{TraceID: "one"}); string(got.Payload) != "one before" {
+		t.Errorf("got %s", got.Payload)
+	}
+}
+
+// TestFaultyEvents are errors of their own invocations.
+func TestFaultyEvents(t *testing.T) {
+	api := start(t, 1, func(_ context.Context, payload, dst []byte) ([]byte, error) { return append(dst, payload...), nil })
+	for want, event := range map[string]lambdaruntimetest.Event{
+		"the Runtime API named no deadline":                 {NoDeadline: true},
+		"the caller's context is not the JSON it should be": {ClientContext: "secret"},
+		"an event of more than 6356992 bytes":               {Payload: make([]byte, 7<<20)},
+	} {
+		got := send(t, api, event)
+		if text := `{"errorMessage":"` + want + `","errorType":"errorString"}`; !got.Failed || string(got.Payload) != text {
+			t.Errorf("%s, failed: %v, want %s", got.Payload, got.Failed, text)
+		}
+		if got := invoke(t, api, "fine", time.Second); got.Failed || string(got.Payload) != "fine" {
+			t.Errorf("after %s: %s", want, got.Payload)
+		}
+	}
+}
+
+// TestPanic tells Lambda and X-Ray where, and nobody what; then serving ends, but
+// not before the calls of others have been answered.
+func TestPanic(t *testing.T) {
+	api, err := lambdaruntimetest.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer api.Close()
+	begun, release := make(chan struct{}), make(chan struct{})
+	served := make(chan error, 1)
+	go func() {
+		served <- lambdaruntime.Serve(t.Context(), api.Addr(), 3, handlerFunc(func(ctx context.Context, payload, dst []byte) ([]byte, error) {
+			if string(payload) == "panic" {
+				panic(&badEvent{})
+			}
+			close(begun)
+			select {
+			case <-release:
+			case <-ctx.Done():
+			}
+			return append(dst, "an answer"...), ctx.Err()
+		}).serve)
+	}()
+	other := make(chan lambdaruntimetest.Result, 1)
+	go func() {
+		got, err := api.Invoke(t.Context(), []byte("wait"), time.Minute)
+		if err != nil {
+			t.Error(err)
+		}
+		other <- got
+	}()
+	<-begun
+	got := invoke(t, api, "panic", time.Minute)
+	const stack = `{"path":"`
+	if text := string(got.Payload); !got.Failed || !strings.HasPrefix(text, `{"errorMessage":"the handler panicked at `) ||
+		!strings.Contains(text, `lambdaruntime_test.go:`) || !strings.Contains(text, `"errorType":"badEvent","stackTrace":[`+stack) ||
+		!strings.Contains(text, `"label":"TestPanic`) || strings.Contains(text, "bad\\\" event") {
+		t.Errorf("%s, failed: %v", text, got.Failed)
+	}
+	var cause struct {
+		Dir        string `json:"working_directory"`
+		Exceptions []struct {
+			Type, Message string
+			Stack         []struct{ Path, Label string }
+		}
+		Paths []string
+	}
+	if err := json.Unmarshal([]byte(got.Cause), &cause); err != nil || cause.Dir == "" || len(cause.Exceptions) != 1 || len(cause.Paths) == 0 ||
+		cause.Exceptions[0].Type != "badEvent" || len(cause.Exceptions[0].Stack) < 3 {
+		t.Errorf("%v: %s", err, got.Cause)
+	}
+	<-api.Left() // the third loop polls no more
+	close(release)
+	if got := <-other; got.Failed || string(got.Payload) != "an answer" {
+		t.Errorf("%s, failed: %v", got.Payload, got.Failed)
+	}
+	if err := <-served; err == nil || !strings.HasPrefix(err.Error(), "the handler panicked at ") {
+		t.Errorf("Serve returned %v", err)
+	}
+}
+
+// TestEndOfServing polls no more when ctx ends, and lets the call under way end.
+func TestEndOfServing(t *testing.T) {
+	api, err := lambdaruntimetest.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer api.Close()
+	serving, end := context.WithCancel(t.Context())
+	served := make(chan error, 1)
+	go func() {
+		served <- lambdaruntime.Serve(serving, api.Addr(), 1, handlerFunc(func(ctx context.Context, _, dst []byte) ([]byte, error) {
+			end()
+			return append(dst, "an answer"...), ctx.Err()
+		}).serve)
+	}()
+	if got := invoke(t, api, "", time.Second); got.Failed || string(got.Payload) != "an answer" {
+		t.Errorf("%s, failed: %v", got.Payload, got.Failed)
+	}
+	if err := <-served; !errors.Is(err, context.Canceled) {
+		t.Errorf("Serve returned %v", err)
 	}
 }
 
@@ -113,12 +256,16 @@ func TestErrors(t *testing.T) {
 		}
 		return append(dst, "fine"...), nil
 	})
-	for payload, want := range map[string]string{
-		"pointer": `{"errorMessage":"a \"bad\" event","errorType":"badEvent"}`,
-		"wrapped": `{"errorMessage":"wrapping: EOF","errorType":"wrapError"}`,
+	for payload, want := range map[string][2]string{
+		"pointer": {"badEvent", `a \"bad\" event`},
+		"wrapped": {"wrapError", "wrapping: EOF"},
 	} {
-		if got := invoke(t, api, payload, time.Second); !got.Failed || string(got.Payload) != want {
+		got := invoke(t, api, payload, time.Second)
+		if text := `{"errorMessage":"` + want[1] + `","errorType":"` + want[0] + `"}`; !got.Failed || string(got.Payload) != text {
 			t.Errorf("%s: %s, failed: %v", payload, got.Payload, got.Failed)
+		}
+		if cause := `"exceptions":[{"type":"` + want[0] + `","message":"` + want[1] + `","stack":[]}],"paths":[]}`; !strings.HasSuffix(got.Cause, cause) {
+			t.Errorf("%s: X-Ray is told %s", payload, got.Cause)
 		}
 		if got := invoke(t, api, "", time.Second); got.Failed || string(got.Payload) != "fine" {
 			t.Errorf("after %s: %s", payload, got.Payload)
@@ -257,8 +404,6 @@ func TestOddAPI(t *testing.T) {
 	}{
 		"refuses to give": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) }, nil,
 			"asking for the next invocation: the Runtime API answered 403"},
-		"no deadline": {func(_ http.ResponseWriter, _ *http.Request) {}, nil,
-			"asking for the next invocation: the Runtime API named no deadline"},
 		"event cut off": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "10")
 			panic(http.ErrAbortHandler)

@@ -9,7 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"reflect"
+	"os"
 	"strconv"
 	"sync"
 	"time"
@@ -22,90 +22,161 @@ import (
 type loop struct {
 	addr    string
 	handler Handler
+	alone   bool // the only loop: variables of the process may be about its invocation
 
-	mu   sync.Mutex // guards conn against interrupt
+	mu   sync.Mutex // guards conn against the end of a poll
 	conn net.Conn   // nil before it is needed and after it broke
-	done bool       // interrupted: dial no more
 
-	in      *bufio.Reader
-	head    []byte
-	payload []byte
+	in     *bufio.Reader
+	head   []byte
+	event  []byte
+	failed error // of the handler, so that the process must end
 }
 
 // invocation is an event with what the API tells of it.
 type invocation struct {
 	id       string
-	function string
+	trace    string
+	lambda   lambdacontext.LambdaContext
 	deadline time.Time
 	payload  []byte
+	fault    error // why it cannot be served, if so
 }
 
 func newLoop(addr string, h Handler) *loop { return &loop{addr: addr, handler: h} }
 
-// next blocks until there is an event.
+// next blocks until there is an event, or until ctx has ended.
 func (l *loop) next(ctx context.Context) (invocation, error) {
+	interrupted := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		l.close()
+		close(interrupted)
+	})
+	defer func() {
+		if !stop() {
+			<-interrupted // so that an event that came all the same is answered on another connection
+		}
+	}()
 	l.head = append(l.head[:0], "GET "+path+"next HTTP/1.1\r\nHost: "+l.addr+"\r\nUser-Agent: omr-relay\r\n\r\n"...)
 	resp, err := l.roundTrip(ctx, &http.Request{Method: http.MethodGet}, nil)
 	if err != nil {
 		return invocation{}, err
 	}
-	if err := l.readPayload(resp); err != nil {
+	payload, fault, err := l.readEvent(resp)
+	if err != nil {
 		return invocation{}, fmt.Errorf("reading the event: %w", err)
 	}
 	if resp.StatusCode != http.StatusOK {
 		return invocation{}, fmt.Errorf("the Runtime API answered %d", resp.StatusCode)
 	}
-	ms, err := strconv.ParseInt(resp.Header.Get("Lambda-Runtime-Deadline-Ms"), 10, 64)
-	if err != nil {
-		return invocation{}, errors.New("the Runtime API named no deadline")
-	}
-	return invocation{
-		id:       resp.Header.Get("Lambda-Runtime-Aws-Request-Id"),
-		function: resp.Header.Get("Lambda-Runtime-Invoked-Function-Arn"),
-		deadline: time.UnixMilli(ms),
-		payload:  l.payload,
-	}, nil
+	inv := invocation{payload: payload, fault: fault}
+	inv.describe(resp.Header)
+	return inv, nil
 }
 
 const path = "/2018-06-01/runtime/invocation/"
 
-// readPayload reads the event into the buffer, which grows to its exact size.
-func (l *loop) readPayload(resp *http.Response) error {
-	defer resp.Body.Close()
-	n := resp.ContentLength
-	if n < 0 {
-		var err error
-		l.payload, err = io.ReadAll(resp.Body)
-		return err
+// describe reads what the API tells beside the event.
+func (inv *invocation) describe(h http.Header) {
+	inv.id, inv.trace = h.Get("Lambda-Runtime-Aws-Request-Id"), h.Get("Lambda-Runtime-Trace-Id")
+	inv.lambda = lambdacontext.LambdaContext{
+		AwsRequestID:       inv.id,
+		InvokedFunctionArn: h.Get("Lambda-Runtime-Invoked-Function-Arn"),
+		TenantID:           h.Get("Lambda-Runtime-Aws-Tenant-Id"),
 	}
-	if int64(cap(l.payload)) < n {
-		l.payload = make([]byte, n)
+	ms, err := strconv.ParseInt(h.Get("Lambda-Runtime-Deadline-Ms"), 10, 64)
+	if err != nil {
+		inv.fault = errors.New("the Runtime API named no deadline")
 	}
-	l.payload = l.payload[:n]
-	_, err := io.ReadFull(resp.Body, l.payload)
-	return err
+	inv.deadline = time.UnixMilli(ms)
+	inv.fromCaller(h.Get("Lambda-Runtime-Client-Context"), &inv.lambda.ClientContext)
+	inv.fromCaller(h.Get("Lambda-Runtime-Cognito-Identity"), &inv.lambda.Identity)
+}
+
+// fromCaller reads what callers may send besides the event. It is not quoted.
+func (inv *invocation) fromCaller(text string, into any) {
+	if text != "" && json.Unmarshal([]byte(text), into) != nil {
+		inv.fault = errors.New("the caller's context is not the JSON it should be")
+	}
+}
+
+// maxEvent is above the largest event that Lambda hands out, 6 MB and 100 bytes.
+const maxEvent = 6<<20 + 64<<10
+
+// readEvent reads the event into a buffer as large as one can be, for the API
+// names no length: of memory that is never touched the system gives none. An
+// event that is larger all the same is a fault of that invocation.
+func (l *loop) readEvent(resp *http.Response) (payload []byte, fault, err error) {
+	defer resp.Body.Close() // which reads what is left
+	if l.event == nil {
+		l.event = make([]byte, maxEvent+1)
+	}
+	for n := 0; ; {
+		read, err := resp.Body.Read(l.event[n:])
+		n += read
+		switch {
+		case n > maxEvent:
+			return nil, fmt.Errorf("an event of more than %d bytes", maxEvent), nil
+		case errors.Is(err, io.EOF):
+			return l.event[:n], nil, nil
+		case err != nil:
+			return nil, nil, err
+		}
+	}
 }
 
 // serve has the handler answer and sends what it answers.
 func (l *loop) serve(ctx context.Context, inv invocation) error {
-	invoked, cancel := inv.context(ctx)
+	invoked, cancel := l.context(ctx, inv)
 	defer cancel()
-	answer, err := l.handler(invoked, inv.payload)
+	answer, err := l.invoke(invoked, inv)
 	if err != nil {
-		return l.post(ctx, inv.id, "/error", "application/json", functionError(err))
+		return l.fail(ctx, inv.id, err)
 	}
 	whole, ok := answer.Whole()
 	if !ok {
 		return l.stream(ctx, inv, answer)
 	}
-	err = l.post(ctx, inv.id, "/response", answer.ContentType(), whole)
+	l.beginPost(inv.id, "/response", answer.ContentType())
+	err = l.post(ctx, whole)
 	answer.Done(err)
 	return err
 }
 
-// post sends an answer, or what took its place, in one piece.
-func (l *loop) post(ctx context.Context, id, verb, contentType string, body []byte) error {
-	l.beginPost(id, verb, contentType)
+// context is the invocation's own, with its deadline and what the API tells of it.
+func (l *loop) context(ctx context.Context, inv invocation) (context.Context, context.CancelFunc) {
+	if l.alone {
+		_ = os.Setenv("_X_AMZN_TRACE_ID", inv.trace)
+	}
+	// The AWS SDK looks for it there to find calls that go round in circles.
+	ctx = context.WithValue(ctx, "x-amzn-trace-id", inv.trace) //nolint:revive,staticcheck // the key is aws-lambda-go's
+	return context.WithDeadline(lambdacontext.NewContext(ctx, &inv.lambda), inv.deadline)
+}
+
+// invoke has the handler serve the event. A handler that panics has failed; so
+// has the process, which may be in any state.
+func (l *loop) invoke(ctx context.Context, inv invocation) (answer Response, err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			answer, err = nil, panicked(cause)
+			l.failed = err
+		}
+	}()
+	if inv.fault != nil {
+		return nil, inv.fault
+	}
+	return l.handler(ctx, inv.payload)
+}
+
+// fail tells the API why there is no answer.
+func (l *loop) fail(ctx context.Context, id string, cause error) error {
+	l.beginPost(id, "/error", "application/json")
+	l.head = appendCause(l.head, cause)
+	return l.post(ctx, functionError(cause))
+}
+
+// post sends a body in one piece, in the request that was begun.
+func (l *loop) post(ctx context.Context, body []byte) error {
 	l.head = append(l.head, "Content-Length: "...)
 	l.head = strconv.AppendInt(l.head, int64(len(body)), 10)
 	l.head = append(l.head, "\r\n\r\n"...)
@@ -136,9 +207,10 @@ func (l *loop) stream(ctx context.Context, inv invocation, answer Response) erro
 	case out.begun:
 		failed = out.end(err)
 	case err != nil:
-		failed = l.post(ctx, inv.id, "/error", "application/json", functionError(err))
+		failed = l.fail(ctx, inv.id, err)
 	default:
-		failed = l.post(ctx, inv.id, "/response", answer.ContentType(), nil)
+		l.beginPost(inv.id, "/response", out.contentType)
+		failed = l.post(ctx, nil)
 	}
 	answer.Done(failed)
 	return failed
@@ -159,29 +231,6 @@ func accepted(resp *http.Response) error {
 	}
 	_, err := io.Copy(io.Discard, resp.Body)
 	return err
-}
-
-// context is the invocation's own, with its deadline and what the API tells of it.
-func (inv invocation) context(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx = lambdacontext.NewContext(ctx, &lambdacontext.LambdaContext{AwsRequestID: inv.id, InvokedFunctionArn: inv.function})
-	return context.WithDeadline(ctx, inv.deadline)
-}
-
-// functionError is what Lambda shows of an error.
-func functionError(err error) []byte {
-	text, _ := json.Marshal(struct { // two strings
-		Message string `json:"errorMessage"`
-		Type    string `json:"errorType"`
-	}{err.Error(), errorType(err)})
-	return text
-}
-
-func errorType(err error) string {
-	kind := reflect.TypeOf(err)
-	if kind.Kind() == reflect.Pointer {
-		kind = kind.Elem()
-	}
-	return kind.Name()
 }
 
 // roundTrip sends l.head and body and reads the head of the answer. A
@@ -224,9 +273,6 @@ func (l *loop) connect(ctx context.Context) (net.Conn, bool, error) {
 	if l.conn != nil {
 		return l.conn, false, nil
 	}
-	if l.done {
-		return nil, true, net.ErrClosed
-	}
 	var dialer net.Dialer
 	conn, err := dialer.DialContext(ctx, "tcp", l.addr)
 	if err != nil {
@@ -243,14 +289,6 @@ func (l *loop) close() {
 		_ = l.conn.Close()
 		l.conn = nil
 	}
-}
-
-// interrupt ends a poll under way, and all further ones.
-func (l *loop) interrupt() {
-	l.mu.Lock()
-	l.done = true
-	l.mu.Unlock()
-	l.close()
 }
 
 // closing is the body of an answer after which the API closes the connection.

@@ -1,16 +1,21 @@
 // Package lambdaruntimetest serves the Lambda Runtime API to a function's bootstrap,
-// so that tests and benchmarks can run the very binary that is deployed:
+// so that tests can run the very binary that is deployed:
 // https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
+//
+// What goes over the wire is what AWS's own code sends, which is public as
+// rapi/rendering and rapi/handler in
+// https://github.com/aws/aws-lambda-runtime-interface-emulator: an event has no
+// length unless it is small, and an answer is taken once and up to 6 MB.
 package lambdaruntimetest
 
 import (
 	"context"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -19,14 +24,25 @@ import (
 
 const prefix = "/2018-06-01/runtime/"
 
+// maxPayload is the size of the largest event, and of the largest answer that is
+// not streamed.
+const maxPayload = 6<<20 + 100
+
 // Server hands invocations to the one bootstrap that polls it. It is safe for
 // concurrent use.
 type Server struct {
+	// ChunkSize has events arrive in chunks of that many bytes. 0 is how AWS
+	// sends them: in one, or with a length if they have 2 KB at most. It is set
+	// before the first invocation.
+	ChunkSize int
+
 	http     *http.Server
 	listener net.Listener
 	queue    chan *invocation
 	polled   chan struct{}
 	once     sync.Once
+	left     chan struct{}
+	leave    sync.Once
 
 	mu      sync.Mutex // guards what follows
 	serial  int
@@ -35,10 +51,25 @@ type Server struct {
 
 type invocation struct {
 	id       string
-	payload  []byte
-	deadline time.Time
+	event    Event
+	deadline string
 	arriving io.Writer
 	result   chan Result
+}
+
+// Event is an invocation with all that the API tells of it.
+type Event struct {
+	Payload []byte
+	// Timeout is the function's.
+	Timeout time.Duration
+	// TraceID is X-Ray's header; empty is one that is not sampled.
+	TraceID string
+	// TenantID is set if the function is isolated by tenants.
+	TenantID string
+	// ClientContext and CognitoIdentity are JSON, of callers that sent them.
+	ClientContext, CognitoIdentity string
+	// NoDeadline leaves the deadline out, as AWS does when it fails to compute one.
+	NoDeadline bool
 }
 
 // Result is what the function returned.
@@ -46,6 +77,8 @@ type Result struct {
 	Payload []byte
 	// Failed is set when the function returned an error; Payload describes it.
 	Failed bool
+	// Cause is what the function told X-Ray of an error.
+	Cause string
 	// Streamed is the content type of an answer that was streamed.
 	Streamed string
 	// Broken describes the error by which the function broke a stream off.
@@ -58,7 +91,7 @@ func Start() (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listening on loopback: %w", err)
 	}
-	s := &Server{listener: l, queue: make(chan *invocation), polled: make(chan struct{}), running: map[string]*invocation{}}
+	s := &Server{listener: l, queue: make(chan *invocation), polled: make(chan struct{}), left: make(chan struct{}), running: map[string]*invocation{}}
 	s.http = &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = s.http.Serve(l) }()
 	return s, nil
@@ -71,6 +104,10 @@ func (s *Server) Addr() string { return s.listener.Addr().String() }
 // is over.
 func (s *Server) Polled() <-chan struct{} { return s.polled }
 
+// Left is closed when the bootstrap first hangs up while it waits for an
+// invocation.
+func (s *Server) Left() <-chan struct{} { return s.left }
+
 // Close ends the API, and waiting polls with it.
 func (s *Server) Close() error { return s.http.Close() }
 
@@ -78,27 +115,18 @@ func (s *Server) Close() error { return s.http.Close() }
 // answered. It blocks until then, or until ctx ends: it does not enforce the
 // timeout, so that a test can see one overrun.
 func (s *Server) Invoke(ctx context.Context, payload []byte, timeout time.Duration) (Result, error) {
-	return s.Stream(ctx, payload, timeout, io.Discard)
+	return s.Send(ctx, Event{Payload: payload, Timeout: timeout}, io.Discard)
 }
 
 // Stream is Invoke that writes the answer to w as it arrives.
 func (s *Server) Stream(ctx context.Context, payload []byte, timeout time.Duration, w io.Writer) (Result, error) {
-	s.mu.Lock()
-	s.serial++
-	inv := &invocation{
-		id:       fmt.Sprintf("00000000-0000-4000-8000-%012d", s.serial),
-		payload:  payload,
-		deadline: time.Now().Add(timeout),
-		arriving: w,
-		result:   make(chan Result, 1),
-	}
-	s.running[inv.id] = inv
-	s.mu.Unlock()
-	defer func() {
-		s.mu.Lock()
-		delete(s.running, inv.id)
-		s.mu.Unlock()
-	}()
+	return s.Send(ctx, Event{Payload: payload, Timeout: timeout}, w)
+}
+
+// Send is Stream of an event with more to it.
+func (s *Server) Send(ctx context.Context, event Event, w io.Writer) (Result, error) {
+	inv := s.register(event, w)
+	defer s.forget(inv)
 	select {
 	case s.queue <- inv:
 	case <-ctx.Done():
@@ -110,6 +138,25 @@ func (s *Server) Stream(ctx context.Context, payload []byte, timeout time.Durati
 	case <-ctx.Done():
 		return Result{}, fmt.Errorf("waiting for the function to answer: %w", ctx.Err())
 	}
+}
+
+func (s *Server) register(event Event, w io.Writer) *invocation {
+	inv := &invocation{event: event, arriving: w, result: make(chan Result, 1)}
+	if !event.NoDeadline {
+		inv.deadline = strconv.FormatInt(time.Now().Add(event.Timeout).UnixMilli(), 10)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.serial++
+	inv.id = fmt.Sprintf("00000000-0000-4000-8000-%012d", s.serial)
+	s.running[inv.id] = inv
+	return inv
+}
+
+func (s *Server) forget(inv *invocation) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.running, inv.id)
 }
 
 // ServeHTTP implements [http.Handler] for the bootstrap.
@@ -132,36 +179,75 @@ func (s *Server) next(w http.ResponseWriter, r *http.Request) {
 	select {
 	case inv = <-s.queue:
 	case <-r.Context().Done():
+		s.leave.Do(func() { close(s.left) })
 		return
 	}
-	h := w.Header()
-	h.Set("Lambda-Runtime-Aws-Request-Id", inv.id)
-	h.Set("Lambda-Runtime-Deadline-Ms", strconv.FormatInt(inv.deadline.UnixMilli(), 10))
-	h.Set("Lambda-Runtime-Invoked-Function-Arn", "arn:aws:lambda:eu-west-1:123456789012:function:omr-relay:live")
-	h.Set("Lambda-Runtime-Trace-Id", "Root=1-00000000-000000000000000000000000")
-	h.Set("Content-Type", "application/json")
-	h.Set("Content-Length", strconv.Itoa(len(inv.payload)))
-	_, _ = w.Write(inv.payload)
+	trace := inv.event.TraceID
+	if trace == "" {
+		trace = "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=0;Lineage=1:8f2b9c1d:0"
+	}
+	for name, value := range map[string]string{
+		"Lambda-Runtime-Aws-Request-Id":       inv.id,
+		"Lambda-Runtime-Trace-Id":             trace,
+		"Lambda-Runtime-Client-Context":       inv.event.ClientContext,
+		"Lambda-Runtime-Cognito-Identity":     inv.event.CognitoIdentity,
+		"Lambda-Runtime-Invoked-Function-Arn": "arn:aws:lambda:eu-west-1:123456789012:function:omr-relay:live",
+		"Lambda-Runtime-Deadline-Ms":          inv.deadline,
+		"Lambda-Runtime-Aws-Tenant-Id":        inv.event.TenantID,
+	} {
+		if value != "" {
+			w.Header().Set(name, value)
+		}
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(http.StatusOK)
+	s.write(w, inv.event.Payload)
+}
+
+// write names no length, as AWS does not; net/http counts what fits into its
+// buffer of 2 KB.
+func (s *Server) write(w http.ResponseWriter, payload []byte) {
+	if s.ChunkSize == 0 {
+		_, _ = w.Write(payload)
+		return
+	}
+	for piece := range slices.Chunk(payload, s.ChunkSize) {
+		_, _ = w.Write(piece)
+		_ = http.NewResponseController(w).Flush() // ends the chunk
+	}
 }
 
 func (s *Server) answer(w http.ResponseWriter, r *http.Request, id string, failed bool) {
 	s.mu.Lock()
 	inv := s.running[id]
+	delete(s.running, id) // it is answered once
 	s.mu.Unlock()
-	result, err := read(inv, r)
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
+	if inv == nil {
+		reply(w, http.StatusBadRequest, `{"errorMessage":"Invalid request ID","errorType":"InvalidRequestID"}`)
 		return
 	}
-	result.Failed = failed
+	result, err := read(inv, r)
+	switch {
+	case err != nil:
+		reply(w, http.StatusBadRequest, `{"errorMessage":"HTTP request detected as truncated","errorType":"TruncatedHTTPRequest"}`)
+		return
+	case !failed && result.Streamed == "" && len(result.Payload) > maxPayload:
+		inv.result <- Result{Failed: true, Payload: []byte(`{"errorType":"Function.ResponseSizeTooLarge"}`)}
+		reply(w, http.StatusRequestEntityTooLarge, `{"errorMessage":"Exceeded maximum allowed payload size (6291556 bytes).","errorType":"RequestEntityTooLarge"}`)
+		return
+	}
+	result.Failed, result.Cause = failed, r.Header.Get("Lambda-Runtime-Function-Xray-Error-Cause")
 	inv.result <- result
-	w.WriteHeader(http.StatusAccepted)
+	reply(w, http.StatusAccepted, `{"status":"OK"}`)
+}
+
+func reply(w http.ResponseWriter, status int, body string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, body+"\n")
 }
 
 func read(inv *invocation, r *http.Request) (Result, error) {
-	if inv == nil {
-		return Result{}, errors.New("no such invocation")
-	}
 	var result Result
 	if r.Header.Get("Lambda-Runtime-Function-Response-Mode") == "streaming" {
 		result.Streamed = r.Header.Get("Content-Type")
