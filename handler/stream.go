@@ -80,9 +80,6 @@ func (inv *invocation) forward(ctx context.Context, resp *http.Response, body io
 		return errStreamTooLarge()
 	}
 	began := time.Now()
-	if inv.echoedIn(resp.Header) {
-		return errEchoed()
-	}
 	inv.reply = replies.take(streamBuffer)
 	answer := &answer{status: resp.StatusCode, header: responseHeaders(resp.Header)}
 	piece := answer.appendPrelude(inv.reply.bytes, inv.event.kind)
@@ -100,19 +97,7 @@ func (inv *invocation) forward(ctx context.Context, resp *http.Response, body io
 			}
 			return upstreamFault(ctx, err, inv.token.Sent)
 		}
-		if inv.echoed(piece[head:]) {
-			err := errEchoed()
-			if inv.out.begun() {
-				err.Reason = "the upstream's answer repeats the access token, and is broken off before it"
-			}
-			return err
-		}
-		kept := 0
-		if !ended && inv.token.Carried != nil {
-			// Nothing goes out that may turn out to be the token.
-			kept = inv.token.Carried.Begins(piece[head:])
-		}
-		ready := len(piece) - kept
+		ready := len(piece)
 		if inv.out.body+ready-head > maxStream {
 			return errStreamTooLarge()
 		}

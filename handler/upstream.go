@@ -95,33 +95,8 @@ func (inv *invocation) take(ctx context.Context, resp *http.Response, body io.Re
 	if len(inv.reply.bytes) > maxPayload {
 		return errTooLarge()
 	}
-	if inv.echoedIn(resp.Header) || inv.echoed(inv.reply.bytes) {
-		return errEchoed()
-	}
 	inv.answer = &answer{status: resp.StatusCode, header: responseHeaders(resp.Header), body: inv.reply.bytes}
 	return nil
-}
-
-// echoed reports whether text repeats the token that the call carried, as a
-// server's debugging page may.
-func (inv *invocation) echoed(text []byte) bool {
-	return inv.token.Carried != nil && inv.token.Carried.In(text)
-}
-
-// echoedIn reports the same of headers.
-func (inv *invocation) echoedIn(header http.Header) bool {
-	for _, values := range header {
-		for _, value := range values {
-			if inv.echoed([]byte(value)) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-func errEchoed() *problem.Error {
-	return &problem.Error{Code: problem.UpstreamEchoedToken, Detail: "The upstream's answer repeats the access token, and is withheld."}
 }
 
 // upstreamFault says what a failed call means, and whether the caller can make
