@@ -297,7 +297,7 @@ func TestAnswersWithoutBody(t *testing.T) {
 // The time that the runtime takes is not the upstream's.
 func TestStreamToASlowRuntime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		relay := streamingOn(t, inPieces(io.EOF, "one", "two"))
+		relay := streamingOn(t, inPieces(io.EOF, "one!", "two!"))
 		if _, err := serveTo(relay, t.Context(), resultEvent().payload(), slow{}); err != nil {
 			t.Fatal(err)
 		}
@@ -453,8 +453,7 @@ func TestStreamedEcho(t *testing.T) {
 		if log := relay.out.String(); !strings.Contains(log, "and is broken off before it") {
 			t.Errorf("%d: logged %s", at, log)
 		}
-		_, secret, _ := strings.Cut(token, ".")
-		if secret == "" || bytes.Contains(body, []byte(secret[:4])) {
+		if secret := token[strings.LastIndexByte(token, '.')+1:]; secret == "" || bytes.Contains(body, []byte(secret[:4])) {
 			t.Errorf("%d: the token got out: %s", at, body)
 		}
 	}
@@ -469,34 +468,13 @@ func TestStreamedEcho(t *testing.T) {
 	streamProblem(t, relay.Handler, resultEvent(), http.StatusBadGateway, "upstream_echoed_token")
 }
 
-// TestStreamHoldsTheLongestToken beside the longest prelude.
-func TestStreamHoldsTheLongestToken(t *testing.T) {
-	token := strings.Repeat("x", 16<<10)
-	w := &wired{Sandbox: sandbox.New()}
-	w.Token.Respond(func(rw http.ResponseWriter, _ *http.Request) bool {
-		_, _ = rw.Write([]byte(`{"access_token":"` + token + `","expires_in":3600}`))
-		return true
-	})
-	cfg := w.config(t, "https://upstream.test")
-	cfg.Streaming = true
-	w.Handler = app.New(cfg, w.inProcess(func(http.RoundTripper) http.RoundTripper {
-		return roundTrip(func(r *http.Request) (*http.Response, error) {
-			resp, err := inPieces(io.EOF, token[:len(token)-1], "y")(r)
-			resp.Header.Set("X-Large", strings.Repeat("h", largestHeader))
-			return resp, err
-		})
-	})).Handler
-	if _, body, err := stream(t, w.Handler, resultEvent()); err != nil || string(body) != token[:len(token)-1]+"y" {
-		t.Errorf("%v, %d bytes", err, len(body))
-	}
-}
-
 // What looks like the beginning of the token and is not goes out in the end.
 func TestStreamedNearEcho(t *testing.T) {
 	var want string
 	relay := streamingOn(t, func(r *http.Request) (*http.Response, error) {
 		token := r.Header.Get("Authorization")
-		rest := []string{"first", token[:len(token)-1], ".", token[:len(token)-8], "", "last" + token[:60]}
+		token = token[:strings.LastIndexByte(token, '.')+24]
+		rest := []string{"first", token, ".", token[:len(token)-8], "", "last" + token[:60]}
 		want = strings.Join(rest, "")
 		return inPieces(io.EOF, slices.DeleteFunc(rest, func(s string) bool { return s == "" })...)(r)
 	})

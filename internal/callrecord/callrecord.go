@@ -25,15 +25,6 @@ const (
 	Repair Outcome = "repair"
 )
 
-// Carried is a token that went out with a call.
-type Carried interface {
-	// In reports whether the token stands in text.
-	In(text []byte) bool
-	// Begins returns how many bytes at the end of text may be the beginning of
-	// what In looks for.
-	Begins(text []byte) int
-}
-
 // Record belongs to one invocation. Its fields are written by the goroutine
 // that runs the invocation's round trips and read after they have returned.
 type Record struct {
@@ -45,8 +36,6 @@ type Record struct {
 	// Sent is set once a connection took the call: from then on the upstream
 	// may have received it.
 	Sent bool
-	// Carried is the token of the last call, for what its answer may not hold.
-	Carried Carried
 }
 
 type key struct{}

@@ -41,6 +41,7 @@ type Cache struct {
 
 	mu     sync.Mutex // guards what follows; never held over a call
 	flight *flight
+	before *Token // the last that was current, whatever became of it
 
 	// After a refresh that failed or brought nothing, the next one waits.
 	refreshAt time.Time
@@ -156,7 +157,9 @@ func (c *Cache) storeLocked(fresh *Token, err error) {
 	now, old := wallNow(), c.current.Load()
 	replaces := fresh != nil && !old.validAt(now)
 	if replaces || fresh != nil && !fresh.expiry.Before(old.expiry) {
+		fresh.follows(c.before)
 		c.current.Store(fresh)
+		c.before = fresh
 	}
 	if replaces || fresh != nil && fresh.expiry.Sub(old.expiry) >= minGain {
 		c.refreshAt, c.backoff, c.stuck = time.Time{}, 0, false

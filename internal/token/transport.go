@@ -17,9 +17,14 @@ import (
 // replays a request once, with another token, when the upstream rejects the
 // first with 401. The replay needs GetBody on requests that have a body.
 //
-// Failures of the token path are [*problem.Error]; Base's own errors come back
-// as they are. The response's Body must be closed before the invocation ends:
-// Close waits, a second at most, for a refresh that the request began.
+// No answer shows the token, or the one before it: any 24 consecutive characters
+// of the signature, or of the whole where it is no JWT, end the call or break the
+// answer off, wherever they stand in it.
+//
+// Failures of the token path and answers that are withheld are [*problem.Error],
+// also those that come from reading the Body; Base's own errors come back as they
+// are. The Body must be closed before the invocation ends, also when reading it
+// panicked: Close waits, a second at most, for a refresh that the request began.
 type Transport struct {
 	Base  http.RoundTripper // nil is http.DefaultTransport
 	Cache *Cache
@@ -37,24 +42,29 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		closeBody(req)
 		return nil, err
 	}
-	join := t.Cache.refresh(ctx, token)
-	if join != nil {
+	var end func()
+	if join := t.Cache.refresh(ctx, token); join != nil {
 		record.Token = callrecord.SoftRefresh
+		// The still valid token served: a refresh that failed harms nobody.
+		end = sync.OnceFunc(func() { record.RefreshErr = join() })
 	}
+	answered := false
+	defer func() {
+		if end != nil && !answered {
+			end() // there is no body whose Close would; maybe there was a panic
+		}
+	}()
 	resp, err := t.send(req, token)
 	if err == nil && resp.StatusCode == http.StatusUnauthorized {
 		resp, err = t.repair(req, resp, token)
 	}
-	if join == nil {
-		return resp, err
-	}
-	// The still valid token served: a refresh that failed harms nobody.
-	end := sync.OnceFunc(func() { record.RefreshErr = join() })
 	if err != nil {
-		end()
 		return nil, err
 	}
-	resp.Body = &joiningBody{ReadCloser: resp.Body, join: end}
+	if end != nil {
+		resp.Body = &joiningBody{ReadCloser: resp.Body, join: end}
+	}
+	answered = true
 	return resp, nil
 }
 
@@ -108,7 +118,7 @@ func (t *Transport) send(req *http.Request, token *Token) (*http.Response, error
 	record.Sent = false // a call that was rejected before has not been taken
 	// The lists of values stay shared, and nobody changes them.
 	header := maps.Clone(req.Header)
-	req = req.WithContext(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
+	authorized := req.WithContext(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
 		// Called by RoundTrip itself, before it writes anything.
 		GotConn: func(httptrace.GotConnInfo) {
 			record.Sent = true
@@ -119,15 +129,23 @@ func (t *Transport) send(req *http.Request, token *Token) (*http.Response, error
 			}
 		},
 	}))
-	req.Header = header
+	authorized.Header = header
 	header["Authorization"] = []string{token.header.Reveal()}
-	record.Carried = token
 	record.UpstreamCalls++
-	resp, err := base.RoundTrip(req)
-	if err == nil {
-		record.UpstreamStatus = resp.StatusCode
+	resp, err := base.RoundTrip(authorized)
+	if err != nil {
+		return nil, err
 	}
-	return resp, err
+	record.UpstreamStatus = resp.StatusCode
+	resp.Request = req // which has no token in it
+	if resp.StatusCode == http.StatusUnauthorized {
+		return resp, nil // and goes no further: see repair
+	}
+	if err := guard(resp, token.echo); err != nil {
+		_ = resp.Body.Close()
+		return nil, err
+	}
+	return resp, nil
 }
 
 func errRejected(why string) error {
@@ -148,7 +166,6 @@ type joiningBody struct {
 }
 
 func (b *joiningBody) Close() error {
-	err := b.ReadCloser.Close()
-	b.join()
-	return err
+	defer b.join() // also after a panic
+	return b.ReadCloser.Close()
 }
