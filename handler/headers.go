@@ -90,3 +90,15 @@ func validName(name string) bool {
 func invalidValue(value string) bool {
 	return strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f })
 }
+
+// relayed are the methods that a relayed call may have. TRACE is not among
+// them: its answer repeats the request, Bearer and all.
+var relayed = []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+
+// knownMethod keeps a caller's inventions out of the log.
+func knownMethod(method string) string {
+	if slices.Contains(relayed, method) {
+		return method
+	}
+	return "other"
+}

@@ -3,27 +3,11 @@ package handler
 import (
 	"context"
 	"log/slog"
-	"slices"
 	"time"
 
-	"omr-relay/handler/gateway"
-	"omr-relay/internal/callrecord"
 	"omr-relay/internal/metric"
 	"omr-relay/internal/problem"
 )
-
-// invocation is what is known of the one at hand; its log line is made of it.
-type invocation struct {
-	id       string // the Lambda request id
-	began    time.Time
-	event    *gateway.Event // nil if it could not be decoded
-	route    string
-	status   int           // of the answer
-	bytesOut int           // of its body
-	upstream time.Duration // spent on the upstream, waiting for a token included
-	err      error         // why the relay itself answered, or failed
-	record   *callrecord.Record
-}
 
 // logInvocation writes the invocation's one line. It names the route and not
 // the path, sizes and not contents; causes come as problem.Describe words them.
@@ -80,14 +64,6 @@ func (h *Handler) logInvocation(ctx context.Context, inv *invocation) {
 		add(slog.String("error", failure.Error()))
 	}
 	h.log.LogAttrs(ctx, level, "invocation", attrs...)
-}
-
-// knownMethod keeps a caller's inventions out of the log.
-func knownMethod(method string) string {
-	if slices.Contains(relayed, method) {
-		return method
-	}
-	return "other"
 }
 
 // millis gives a duration in milliseconds, to the microsecond.

@@ -104,20 +104,3 @@ func (b *upstreamBody) Read(p []byte) (int, error) {
 }
 
 func (b *upstreamBody) Close() error { return b.closer.Close() }
-
-// upstreamFault says what a failed call means, and whether the caller can make
-// it again without paying twice. Failures of the token path arrive as problems
-// already.
-func upstreamFault(ctx context.Context, err error, sent bool) error {
-	if e, ok := errors.AsType[*problem.Error](err); ok {
-		return e
-	}
-	received := " The call was not sent."
-	if sent {
-		received = " It may have received the call."
-	}
-	if ctx.Err() != nil {
-		return &problem.Error{Code: problem.UpstreamTimeout, Detail: "The upstream did not answer in time." + received, Err: err}
-	}
-	return &problem.Error{Code: problem.UpstreamUnreachable, Detail: "The upstream could not be reached, or broke off." + received, Err: err}
-}

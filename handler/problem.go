@@ -1,7 +1,10 @@
 package handler
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"strconv"
@@ -93,4 +96,26 @@ func problemAnswer(err error, requestID string) *gateway.Answer {
 		header.Set("Retry-After", strconv.Itoa(int((e.RetryAfter+time.Second-1)/time.Second)))
 	}
 	return answerWith(row.status, header, string(body))
+}
+
+// answerWith is an answer of the relay's own.
+func answerWith(status int, header http.Header, body string) *gateway.Answer {
+	return &gateway.Answer{Status: status, Header: header, Body: io.NopCloser(strings.NewReader(body)), Length: int64(len(body))}
+}
+
+// upstreamFault says what a failed call means, and whether the caller can make
+// it again without paying twice. Failures of the token path arrive as problems
+// already.
+func upstreamFault(ctx context.Context, err error, sent bool) error {
+	if e, ok := errors.AsType[*problem.Error](err); ok {
+		return e
+	}
+	received := " The call was not sent."
+	if sent {
+		received = " It may have received the call."
+	}
+	if ctx.Err() != nil {
+		return &problem.Error{Code: problem.UpstreamTimeout, Detail: "The upstream did not answer in time." + received, Err: err}
+	}
+	return &problem.Error{Code: problem.UpstreamUnreachable, Detail: "The upstream could not be reached, or broke off." + received, Err: err}
 }

@@ -32,10 +32,6 @@ var routes = []route{
 	{"/healthz", "/healthz", []string{"GET"}, false, (*Handler).health},
 }
 
-// relayed are the methods that a relayed call may have. TRACE is not among
-// them: its answer repeats the request, Bearer and all.
-var relayed = []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
-
 // findRoute judges the decoded segments of a clean path. With an error it
 // returns the route that does not have the method, if there is one.
 func findRoute(method string, t target) (route, error) {

@@ -45,15 +45,3 @@ func principalName(s string) bool {
 		return !alphanumeric(r) && !strings.ContainsRune(" .:_-@=,+/|", r)
 	})
 }
-
-// plainName keeps what an event calls itself out of the log unless it looks
-// like a name.
-func plainName(s string) bool {
-	return s != "" && len(s) <= 64 && !strings.ContainsFunc(s, func(r rune) bool {
-		return !alphanumeric(r) && !strings.ContainsRune(" .:_-", r)
-	})
-}
-
-func alphanumeric(r rune) bool {
-	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
-}

@@ -5,67 +5,23 @@
 // Each file uses those below it:
 //
 //	gateway.go   Decode: which kind of event came
-//	rest.go      payload format 1.0: REST APIs, and HTTP APIs that ask for it
-//	http.go      payload format 2.0: HTTP APIs and function URLs
-//	schedule.go  the scheduled pings
-//	whole.go     an answer that goes in one piece
 //	stream.go    an answer that goes as it arrives
-//	path.go      where in an event's path the relay's own begins
-//	caller.go    who is calling, for the log
+//	whole.go     an answer that goes in one piece
+//	outgoing.go  an answer on its way out
+//	http.go      payload format 2.0: HTTP APIs and function URLs
+//	rest.go      payload format 1.0: REST APIs, and HTTP APIs that ask for it
+//	schedule.go  the scheduled pings
 //	body.go      a request's body, out of the event
+//	headers.go   headers both ways
+//	path.go      where in an event's path the relay's own begins
+//	event.go     an event, a request and an answer
+//	caller.go    who is calling, for the log
 //	members.go   an event's members, read in place
-//	message.go   a request and an answer
 package gateway
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
-	"fmt"
-
 	"omr-relay/internal/jsonscan"
 )
-
-// Kind is the kind of an event, as the log names it.
-type Kind string
-
-// The kinds.
-const (
-	REST        Kind = "rest_api"
-	HTTP        Kind = "http_api"
-	FunctionURL Kind = "function_url"
-	Rule        Kind = "eventbridge_rule"
-	Scheduler   Kind = "eventbridge_scheduler"
-	WarmUp      Kind = "warmup"
-)
-
-// Event is a decoded event.
-type Event struct {
-	Kind Kind
-	Size int // of the event, in bytes
-	// Request is nil where the event is a scheduled ping.
-	Request *Request
-	// Streams reports whether the event's sender can take an answer as it
-	// arrives. HTTP APIs take answers whole, whichever payload format they ask
-	// for.
-	Streams bool
-
-	format format
-}
-
-// format is a proxy integration's payload format.
-type format int
-
-const (
-	payload1 format = iota
-	payload2
-)
-
-// UnsupportedEvent is the error for an event that the relay does not serve. Its
-// text names what came and quotes no value; Lambda reports its type's name.
-type UnsupportedEvent struct{ What string }
-
-func (e *UnsupportedEvent) Error() string { return "unsupported event: " + e.What }
 
 // Decode tells what kind of event payload is and reads it. Every error is an
 // [*UnsupportedEvent]. The Event keeps nothing of payload: its body is a copy,
@@ -94,18 +50,4 @@ func Decode(payload []byte) (*Event, error) {
 		return nil, &UnsupportedEvent{err.Error()}
 	}
 	return e, nil
-}
-
-func describeJSON(payload []byte, err error) string {
-	if errors.Is(err, jsonscan.ErrNotObject) && json.Valid(payload) {
-		switch bytes.TrimSpace(payload)[0] {
-		case '[':
-			return "a JSON array"
-		case '"':
-			return "a JSON string"
-		default:
-			return "a JSON literal"
-		}
-	}
-	return fmt.Sprintf("%d bytes that are not well-formed JSON", len(payload))
 }

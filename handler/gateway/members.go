@@ -1,6 +1,8 @@
 package gateway
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -160,4 +162,30 @@ func (m members) recordsSource() (source string) {
 		return first
 	})
 	return source
+}
+
+func describeJSON(payload []byte, err error) string {
+	if errors.Is(err, jsonscan.ErrNotObject) && json.Valid(payload) {
+		switch bytes.TrimSpace(payload)[0] {
+		case '[':
+			return "a JSON array"
+		case '"':
+			return "a JSON string"
+		default:
+			return "a JSON literal"
+		}
+	}
+	return fmt.Sprintf("%d bytes that are not well-formed JSON", len(payload))
+}
+
+// plainName keeps what an event calls itself out of the log unless it looks
+// like a name.
+func plainName(s string) bool {
+	return s != "" && len(s) <= 64 && !strings.ContainsFunc(s, func(r rune) bool {
+		return !alphanumeric(r) && !strings.ContainsRune(" .:_-", r)
+	})
+}
+
+func alphanumeric(r rune) bool {
+	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
 }

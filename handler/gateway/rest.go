@@ -54,16 +54,6 @@ func decodeREST(m members, e *Event) error {
 	return nil
 }
 
-// addTo adds values in the event's order: a name may come in several spellings.
-// Events that do not come from API Gateway may repeat a name or hold bytes that
-// are no UTF-8; what becomes of them, whoever sends them on decides.
-func addTo(header http.Header) func(name, value string) {
-	return func(name, value string) {
-		key := http.CanonicalHeaderKey(name)
-		header[key] = append(header[key], value)
-	}
-}
-
 // restQuery encodes the query again, which the event carries decoded: names in
 // the event's order, and the values of each in theirs.
 func restQuery(m members) (string, error) {

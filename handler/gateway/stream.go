@@ -14,10 +14,6 @@ const (
 	delimiter = "\x00\x00\x00\x00\x00\x00\x00\x00"
 	// maxPrelude is within which the delimiter must come.
 	maxPrelude = 16 << 10
-	// maxStream is Lambda's limit for a streamed answer: 200 MB.
-	maxStream = 200 << 20
-	// pieceSize is what one Write carries at most, the prelude included.
-	pieceSize = 64 << 10
 )
 
 // Stream returns the answer as one that goes while its body arrives. It blocks
@@ -44,58 +40,4 @@ func (e *Event) Stream(a *Answer) (*Outgoing, error) {
 	}
 	piece.B = piece.B[:len(piece.B)+n]
 	return &Outgoing{begun: piece, body: body, ended: err != nil}, nil
-}
-
-// stream writes what has begun, and then each piece as it arrives.
-func (o *Outgoing) stream(w io.Writer) (written int64, err error) {
-	for {
-		n, err := w.Write(o.begun.B)
-		written += int64(n)
-		if err != nil || o.ended {
-			return written, err
-		}
-		o.begun.B = o.begun.B[:pieceSize]
-		n, err = o.body.next(o.begun.B)
-		o.begun.B = o.begun.B[:n]
-		o.ended = errors.Is(err, io.EOF)
-		if err != nil && !o.ended || o.ended && n == 0 {
-			return written, ignoreEOF(err)
-		}
-	}
-}
-
-func ignoreEOF(err error) error {
-	if errors.Is(err, io.EOF) {
-		return nil
-	}
-	return err
-}
-
-// limited is a body that ends with an error when it is longer than Lambda
-// streams.
-type limited struct {
-	from io.Reader
-	read int
-}
-
-// next is Read until it brings something: a piece of nothing would end a chunked
-// answer.
-func (l *limited) next(p []byte) (n int, err error) {
-	for n == 0 && err == nil {
-		n, err = l.readOnce(p)
-	}
-	return n, err
-}
-
-func (l *limited) readOnce(p []byte) (int, error) {
-	n, err := l.from.Read(p)
-	if l.read += n; l.read > maxStream {
-		return 0, errStreamTooLarge()
-	}
-	return n, err
-}
-
-func errStreamTooLarge() error {
-	return &problem.Error{Code: problem.ResponseTooLarge,
-		Detail: "The upstream's answer is larger than the 200 MB that Lambda streams. The call was made."}
 }

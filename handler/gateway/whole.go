@@ -2,13 +2,10 @@ package gateway
 
 import (
 	"encoding/base64"
-	"io"
 	"net/http"
 	"strconv"
-	"strings"
 	"unicode/utf8"
 
-	"omr-relay/internal/buffer"
 	"omr-relay/internal/jsonscan"
 	"omr-relay/internal/problem"
 )
@@ -16,9 +13,6 @@ import (
 // MaxPayload is Lambda's limit for a synchronous invocation, each way: 6 MB.
 // https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 const MaxPayload = 6 << 20
-
-// replies are the buffers of answers.
-var replies buffer.Shelf
 
 // Whole reads the answer's body and returns the answer in one piece, as the
 // event's sender wants it. Errors of the body come back as they are; a body that
@@ -97,62 +91,3 @@ func (e *Event) appendHead(out []byte, a *Answer, hasBody bool) []byte {
 	}
 	return appendRESTHeaders(out, header)
 }
-
-// appendMember begins a member of the object that was begun.
-func appendMember(out []byte, name string) []byte {
-	if out[len(out)-1] != '{' {
-		out = append(out, ',')
-	}
-	return append(appendText(out, name), ':')
-}
-
-// appendText appends a header's value. Bytes that are no UTF-8 cannot stand in
-// JSON: they are read as the ISO-8859-1 that field values once were (RFC 9110
-// §5.5), so that letters stay letters.
-func appendText(out []byte, text string) []byte {
-	if !utf8.ValidString(text) {
-		var latin1 strings.Builder
-		for i := range len(text) {
-			latin1.WriteRune(rune(text[i]))
-		}
-		text = latin1.String()
-	}
-	return jsonscan.AppendQuoted(out, []byte(text))
-}
-
-// Outgoing is an answer on its way out.
-type Outgoing struct {
-	begun *buffer.Buffer // all of a whole answer; what a streamed one begins with
-	body  *limited       // where the rest of a streamed one comes from; nil if there is none
-	ended bool           // of a streamed one: begun is all
-}
-
-// Report is what a scheduled ping gets: JSON as it is.
-func Report(text []byte) *Outgoing {
-	out := replies.Take(len(text))
-	out.B = append(out.B, text...)
-	return &Outgoing{begun: out}
-}
-
-// Whole returns an answer that goes in one piece, valid until Release. ok is false
-// for one that goes as it arrives.
-func (o *Outgoing) Whole() (text []byte, ok bool) {
-	if o.body != nil {
-		return nil, false
-	}
-	return o.begun.B, true
-}
-
-// WriteTo implements [io.WriterTo]; it is called once. A whole answer goes by one
-// Write, a streamed one by one for each piece that arrives. It blocks as the
-// answer's body and w do. Errors of both come back as they are.
-func (o *Outgoing) WriteTo(w io.Writer) (int64, error) {
-	if o.body != nil {
-		return o.stream(w)
-	}
-	n, err := w.Write(o.begun.B)
-	return int64(n), err
-}
-
-// Release lets go of the buffers, and is called once.
-func (o *Outgoing) Release() { o.begun.Release() }

@@ -6,40 +6,23 @@
 // and posts answers in chunks of 32 KB. Here one buffer is kept for each, and
 // answers move in one piece. internal/bench shows the difference.
 //
+// Each file uses those below it:
+//
 //	lambdaruntime.go  Serve: as many loops as invocations at a time
-//	loop.go       one invocation after the other over one connection
-//	stream.go     an answer sent as it is written
-//	failure.go    what Lambda and X-Ray are told of an error
+//	loop.go           one invocation after the other
+//	stream.go         an answer sent as it is written
+//	connection.go     the connection to the API
+//	failure.go        what Lambda and X-Ray are told of an error
+//	invocation.go     an event with what the API tells of it
+//	handler.go        what answers events
 package lambdaruntime
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"sync"
 )
-
-// Handler answers events. An error is reported to the API in the answer's place;
-// its text is shown there. event is the Handler's until the Response is done
-// with, or until it has returned an error. It may be called concurrently.
-type Handler func(ctx context.Context, event []byte) (Response, error)
-
-// Response is the answer to one event. It is taken once, from Whole or by WriteTo,
-// and then told what became of it.
-type Response interface {
-	// Whole returns an answer that goes in one piece, valid until Done. ok is
-	// false for one that is streamed.
-	Whole() (answer []byte, ok bool)
-	// WriteTo writes a streamed answer, each Write a piece that goes at once. An
-	// error breaks the stream off, so that nobody takes what was written for the
-	// whole.
-	WriteTo(w io.Writer) (int64, error)
-	// ContentType is the answer's media type.
-	ContentType() string
-	// Done is called once, when the answer has gone, or with why it has not.
-	Done(err error)
-}
 
 // Serve polls the Runtime API at addr (host and port) and hands each event to
 // h, n at a time. It blocks until the API cannot be talked to any more, h has
