@@ -23,7 +23,7 @@ type stream struct {
 	deadline    time.Time // of all of it
 	dial        func() (conn net.Conn, fresh bool, err error)
 	begun       bool
-	began       net.Conn // that the first chunk went out on
+	peer        net.Conn // that the first chunk went out on
 	err         error    // of the Write that failed; nothing follows it
 }
 
@@ -66,7 +66,7 @@ func (s *stream) send(p []byte) error {
 		if err != nil {
 			return err
 		}
-		s.began = conn
+		s.peer = conn
 		_ = conn.SetDeadline(s.deadline)
 		n, err := s.write(p)
 		if err == nil {
@@ -84,7 +84,7 @@ func (s *stream) send(p []byte) error {
 // write writes the loop's head and a chunk's bytes by one system call.
 func (s *stream) write(p []byte) (int64, error) {
 	buffers := net.Buffers{s.conn.head, p, []byte("\r\n")}
-	return buffers.WriteTo(s.began)
+	return buffers.WriteTo(s.peer)
 }
 
 // broken reports whether a Write has failed: the API has a part of the answer at
@@ -102,7 +102,7 @@ func (s *stream) end(cause error) error {
 		l.head = append(l.head, errorTypeTrailer+": "+errorType(cause)+"\r\n"+errorBodyTrailer+": "+body+"\r\n"...)
 	}
 	l.head = append(l.head, "\r\n"...)
-	_, failed := s.began.Write(l.head)
+	_, failed := s.peer.Write(l.head)
 	// The answer may be there all the same, if it came before the stream's end.
 	resp, err := l.response(&http.Request{Method: http.MethodPost})
 	if err != nil {
@@ -113,7 +113,7 @@ func (s *stream) end(cause error) error {
 		return errors.Join(failed, err)
 	}
 	err = accepted(resp)
-	_ = s.began.SetDeadline(time.Time{}) // unless it is closed
+	_ = s.peer.SetDeadline(time.Time{}) // unless it is closed
 	if failed != nil {
 		l.close()
 	}
