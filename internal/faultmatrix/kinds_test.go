@@ -15,7 +15,7 @@ import (
 
 // fault is a way to fail.
 type fault struct {
-	// name is how the README calls it.
+	// name is how docs/faults.md calls it.
 	name string
 	// over are the protocols on which it can happen.
 	over []protocol
@@ -38,7 +38,7 @@ var (
 	onlyH2  = []protocol{http2}
 )
 
-// The faults. Each is one row's name in the README.
+// The faults. Each is one row's name in docs/faults.md.
 var (
 	refused      = fault{name: "connection refused", over: plain, refuses: true}
 	blackHole    = fault{name: "no answer", over: anyHTTP, hangs: true, serve: neverAnswer}

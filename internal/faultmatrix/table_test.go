@@ -22,7 +22,7 @@ const (
 
 var moments = []moment{first, later}
 
-// faults are all there are, in the order of the README.
+// faults are all there are, in the order of docs/faults.md.
 var faults = []*fault{
 	&refused, &resetEarly, &resetMid, &stale, &blackHole, &slowFirst, &slowDrip, &tlsSilent, &tlsFailure, &tlsExpired,
 	&goAwayUnseen, &goAwaySeen, &tooManyAfter, &tooMany, &status500, &status503, &redirect, &empty, &truncated, &page,

@@ -11,45 +11,36 @@ import (
 )
 
 const (
-	readmePath = "../../README.md"
-	begin      = "<!-- fault matrix: begin -->\n"
-	end        = "<!-- fault matrix: end -->"
+	docPath = "../../docs/faults.md"
+	begin   = "<!-- fault matrix: begin -->\n"
+	end     = "<!-- fault matrix: end -->"
 )
 
-const introduction = `
-## What happens when
-
-Each line below is a test that runs over real sockets. Whatever hangs ends before the function's own timeout does. With a
-token in hand, neither Secrets Manager nor the token endpoint is needed: a call goes through whatever state they are in.
-What Secrets Manager itself refuses, an unknown or forbidden secret for example, is no fault of this kind and always
-` + "`503 credentials_unavailable`" + `. "Passed on" is the upstream's own answer, untouched.
-`
-
-// TestREADME holds the README's tables against the one that the code is
-// tested by; -update writes them.
-func TestREADME(t *testing.T) {
-	readme, err := os.ReadFile(readmePath)
+// TestDocumentedMatrix holds the tables of docs/faults.md against the one that
+// the code is tested by; -update writes them.
+func TestDocumentedMatrix(t *testing.T) {
+	doc, err := os.ReadFile(docPath)
 	if err != nil {
 		t.Fatal(err)
 	}
-	before, rest, found := strings.Cut(string(readme), begin)
+	before, rest, found := strings.Cut(string(doc), begin)
 	_, after, closed := strings.Cut(rest, end)
 	if !found || !closed {
-		t.Fatalf("the README lacks %q or %q", begin, end)
+		t.Fatalf("docs/faults.md lacks %q or %q", begin, end)
 	}
-	want := before + begin + introduction + tables() + "\n" + end + after
-	if want == string(readme) {
+	want := before + begin + tables() + "\n" + end + after
+	if want == string(doc) {
 		return
 	}
 	if !*update {
-		t.Fatal("the README's fault matrix is not the tested one; write it with: go test ./internal/faultmatrix -run TestREADME -update")
+		t.Fatal("the matrix in docs/faults.md is not the tested one; write it with: go test ./internal/faultmatrix -run TestDocumentedMatrix -update")
 	}
-	if err := os.WriteFile(readmePath, []byte(want), 0o600); err != nil {
+	if err := os.WriteFile(docPath, []byte(want), 0o600); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// line is a line of a README table: faults that look alike to a caller.
+// line is a line of a documented table: faults that look alike to a caller.
 type line struct {
 	faults   []string
 	outcomes [4]string
@@ -67,7 +58,7 @@ func tables() string {
 		{app.HopToken, []moment{first, later}, "The token endpoint fails, and a token is needed"},
 		{app.HopUpstream, []moment{first, later}, "The upstream fails"},
 	} {
-		fmt.Fprintf(&b, "\n**%s:**\n\n| fault | GET | POST | DELETE | warm-up |\n|---|---|---|---|---|\n", section.title)
+		fmt.Fprintf(&b, "\n## %s\n\n| fault | GET | POST | DELETE | warm-up |\n|---|---|---|---|---|\n", section.title)
 		for _, l := range lines(section.service, section.whens) {
 			fmt.Fprintf(&b, "| %s | %s |\n", strings.Join(l.faults, "; "), strings.Join(l.outcomes[:], " | "))
 		}
