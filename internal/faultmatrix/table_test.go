@@ -136,7 +136,7 @@ var table = []row{
 
 	// The upstream. A call that may have been received is not repeated, but
 	// for an idempotent one on a kept connection.
-	{service: app.HopUpstream, when: first, faults: group{&refused, &tlsFailure, &tlsExpired},
+	{service: app.HopUpstream, when: first, faults: noConnection,
 		call: cell{"502 upstream_unreachable", [3]int{1, 1, 0}}, warm: cell{"not warm, upstream_unreachable", [3]int{1, 1, 0}}},
 	{service: app.HopUpstream, when: first, faults: of(malformed, group{&resetEarly, &goAwaySeen}),
 		call: cell{"502 upstream_unreachable", [3]int{1, 1, 1}}, warm: cell{"not warm, upstream_unreachable", [3]int{1, 1, 1}}},
@@ -147,9 +147,6 @@ var table = []row{
 	{service: app.HopUpstream, when: later, faults: group{&stale},
 		call: cell{"200", [3]int{0, 0, 2}}, warm: cell{"warm", [3]int{1, 1, 2}},
 		post: &cell{"502 upstream_unreachable", [3]int{0, 0, 1}}},
-	// The handshake has a limit of its own, but a warm-up's ends as soon.
-	{service: app.HopUpstream, when: first, faults: group{&tlsSilent},
-		call: cell{"502 upstream_unreachable", [3]int{1, 1, 0}}, warm: cell{"not warm, upstream_timeout", [3]int{1, 1, 0}}},
 	{service: app.HopUpstream, when: first, faults: group{&blackHole},
 		call: cell{"504 upstream_timeout", [3]int{1, 1, 1}}, warm: cell{"not warm, upstream_timeout", [3]int{1, 1, 1}}},
 	{service: app.HopUpstream, when: first, faults: group{&slowDrip},
