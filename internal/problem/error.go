@@ -27,6 +27,7 @@ const (
 	UpstreamUnreachable    Code = "upstream_unreachable"
 	UpstreamRejectedToken  Code = "upstream_rejected_token"
 	UpstreamEchoedToken    Code = "upstream_echoed_token"
+	UpstreamInvalidAnswer  Code = "upstream_invalid_answer"
 	UpstreamTimeout        Code = "upstream_timeout"
 	ResponseTooLarge       Code = "response_too_large"
 	Internal               Code = "internal_error"
