@@ -69,8 +69,8 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// repair answers a 401: it drops the rejected token and sends the request once
-// more with the next one.
+// repair answers a 401: it sends the request once more, with another token than
+// the rejected one.
 func (t *Transport) repair(req *http.Request, resp *http.Response, rejected *Token) (*http.Response, error) {
 	// Not drained: the body may never come, and a repair is rare enough to
 	// cost a connection.
@@ -84,8 +84,7 @@ func (t *Transport) repair(req *http.Request, resp *http.Response, rejected *Tok
 	ctx := req.Context()
 	record := callrecord.From(ctx)
 	began := time.Now()
-	t.Cache.Invalidate(rejected)
-	token, _, err := t.Cache.Token(ctx)
+	token, err := t.Cache.replacement(ctx, rejected)
 	record.Token = callrecord.Repair
 	record.TokenTime += time.Since(began)
 	if err != nil {
