@@ -170,11 +170,11 @@ func TestLesson04_BrokenAnswerIsTriedAgain(t *testing.T) {
 // for again.
 var finalAnswers = map[string]struct {
 	body  string
-	after time.Duration // 5 s, the next look at the secret, after a denial
+	after time.Duration // 10 s after a denial
 }{
-	"error":              {invalidClient, 5 * time.Second},
-	"unknown error":      {`{"error":"no"}`, 5 * time.Second},
-	"error and token":    {grantJSON("abc", `,"error":"invalid_client"`), 5 * time.Second},
+	"error":              {invalidClient, 10 * time.Second},
+	"unknown error":      {`{"error":"no"}`, 10 * time.Second},
+	"error and token":    {grantJSON("abc", `,"error":"invalid_client"`), 10 * time.Second},
 	"other type":         {`{"access_token":"abc","token_type":"mac","expires_in":60}`, 30 * time.Second},
 	"token with CRLF":    {grantJSON("abc\r\nX-Forged: 1", ""), 30 * time.Second},
 	"token with a space": {grantJSON("a b", ""), 30 * time.Second},
@@ -231,7 +231,7 @@ func TestLesson19_TokenAnswerThatComesCoded(t *testing.T) {
 				_, _, err := r.get(t, budget)
 				after := 30 * time.Second
 				if name == "denied" {
-					after = 5 * time.Second
+					after = 10 * time.Second
 				}
 				wantFault(t, err, problem.TokenUnavailable, after)
 				want(t, "token requests", r.Token.Count(), 1)

@@ -109,24 +109,24 @@ func TestFinalAnswersAreNotTriedAgain(t *testing.T) {
 		reads  int // a denied credential has the secret read once more
 		after  time.Duration
 	}{
-		{"400", status(400, ""), 2, 5 * time.Second},
-		{"400 invalid_request", status(400, `{"error":"invalid_request"}`), 2, 5 * time.Second},
-		{"400 unsupported_grant_type", status(400, `{"error":"unsupported_grant_type"}`), 2, 5 * time.Second},
-		{"400 invalid_scope", status(400, `{"error":"invalid_scope"}`), 2, 5 * time.Second},
-		{"400 unknown code", status(400, `{"error":"denied"}`), 2, 5 * time.Second},
-		{"400 code not text", status(400, `{"error":7}`), 2, 5 * time.Second},
+		{"400", status(400, ""), 2, 10 * time.Second},
+		{"400 invalid_request", status(400, `{"error":"invalid_request"}`), 2, 10 * time.Second},
+		{"400 unsupported_grant_type", status(400, `{"error":"unsupported_grant_type"}`), 2, 10 * time.Second},
+		{"400 invalid_scope", status(400, `{"error":"invalid_scope"}`), 2, 10 * time.Second},
+		{"400 unknown code", status(400, `{"error":"denied"}`), 2, 10 * time.Second},
+		{"400 code not text", status(400, `{"error":7}`), 2, 10 * time.Second},
 		{"403", status(403, ""), 1, 30 * time.Second},
 		{"404", status(404, ""), 1, 30 * time.Second},
 		{"405", status(405, ""), 1, 30 * time.Second},
 		{"204", status(204, ""), 1, 30 * time.Second},
 		{"304", status(304, ""), 1, 30 * time.Second},
 
-		{"400 invalid_client", status(400, invalidClient), 2, 5 * time.Second},
-		{"401 invalid_client", status(401, invalidClient), 2, 5 * time.Second},
-		{"401", status(401, ""), 2, 5 * time.Second},
-		{"401 HTML", status(401, "<html>"), 2, 5 * time.Second},
-		{"403 unauthorized_client", status(403, `{"error":"unauthorized_client"}`), 2, 5 * time.Second},
-		{"400 invalid_grant", status(400, `{"error":"invalid_grant"}`), 2, 5 * time.Second},
+		{"400 invalid_client", status(400, invalidClient), 2, 10 * time.Second},
+		{"401 invalid_client", status(401, invalidClient), 2, 10 * time.Second},
+		{"401", status(401, ""), 2, 10 * time.Second},
+		{"401 HTML", status(401, "<html>"), 2, 10 * time.Second},
+		{"403 unauthorized_client", status(403, `{"error":"unauthorized_client"}`), 2, 10 * time.Second},
+		{"400 invalid_grant", status(400, `{"error":"invalid_grant"}`), 2, 10 * time.Second},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -125,7 +125,7 @@ func TestWaitersShareAFailure(t *testing.T) {
 		after    time.Duration
 	}{
 		{"refused", status(http.StatusForbidden, ""), 1, 30 * time.Second},
-		{"denied", status(http.StatusBadRequest, invalidClient), 1, 5 * time.Second},
+		{"denied", status(http.StatusBadRequest, invalidClient), 1, 10 * time.Second},
 		{"failing", status(http.StatusBadGateway, ""), 4, 2 * time.Second},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

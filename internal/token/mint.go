@@ -152,15 +152,14 @@ func (m *minter) failed(pair sensitive.String, failure *exchangeError) error {
 }
 
 // sentBack is the error while there is a verdict against the pair. Its RetryAfter
-// is when a call will do something new: send the pair again or, where another one
-// would help, read the secret again.
+// is when the pair will be sent again; where that is far off, when the secret will
+// be read again in the hope of another pair.
 func (m *minter) sentBack(v *verdict) error {
 	wait := v.pause.left()
-	if v.failure.kind != refused {
-		wait = min(wait, m.lastRead.left())
+	if wait > maxRetryAfter {
+		wait = m.lastRead.left()
 	}
-	return &problem.Error{Code: problem.TokenUnavailable, Detail: detailToken,
-		RetryAfter: min(max(wait, time.Second), maxRetryAfter), Err: v.failure}
+	return &problem.Error{Code: problem.TokenUnavailable, Detail: detailToken, RetryAfter: max(wait, time.Second), Err: v.failure}
 }
 
 const (

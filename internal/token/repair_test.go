@@ -179,7 +179,7 @@ func TestRepairThatFindsNoToken(t *testing.T) {
 		r.Token.RevokeAll()
 		r.Token.Accept("nobody", "none")
 		_, record, err := r.call(t)
-		wantFault(t, err, problem.TokenUnavailable, 5*time.Second)
+		wantFault(t, err, problem.TokenUnavailable, 10*time.Second)
 		want(t, "outcome", record.Token, callrecord.Repair)
 		want(t, "upstream calls", r.Aspose.Count(), 2)
 	})
