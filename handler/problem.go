@@ -31,7 +31,7 @@ var problems = map[problem.Code]struct {
 	problem.UpstreamUnreachable:    {http.StatusBadGateway, "Upstream unreachable"},
 	problem.UpstreamRejectedToken:  {http.StatusBadGateway, "Upstream rejected the token"},
 	problem.UpstreamEchoedToken:    {http.StatusBadGateway, "Upstream echoed the token"},
-	problem.UpstreamInvalidAnswer:  {http.StatusBadGateway, "Upstream's answer is invalid"},
+	problem.UpstreamInvalidAnswer:  {http.StatusBadGateway, "Upstream gave an invalid answer"},
 	problem.UpstreamTimeout:        {http.StatusGatewayTimeout, "Upstream timeout"},
 	problem.ResponseTooLarge:       {http.StatusBadGateway, "Response too large"},
 	problem.Internal:               {http.StatusInternalServerError, "Internal error"},

@@ -77,7 +77,7 @@ func New(cfg config.Config, opts Options) *Relay {
 	if opts.Wrap != nil {
 		awsConfig.HTTPClient = roundTripClient{wrap(HopSecret, clientRoundTripper{awsConfig.HTTPClient})}
 	}
-	awsConfig.HTTPClient = cappedClient{awsConfig.HTTPClient}
+	awsConfig.HTTPClient = plainClient{awsConfig.HTTPClient}
 	// Token and upstream are one host by default, and so share connections.
 	transport := newTransport()
 	tokens := token.NewCache(token.Config{

@@ -1,6 +1,7 @@
 package token
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,19 +9,21 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"strconv"
 	"strings"
 	"time"
 
+	"omr-relay/internal/budget"
+	"omr-relay/internal/httpanswer"
 	"omr-relay/internal/problem"
 	"omr-relay/secrets"
 )
 
 const (
-	maxAttempts    = 4
-	attemptTimeout = 8 * time.Second // a black hole must leave time for another try
-	firstBackoff   = 100 * time.Millisecond
+	maxAttempts  = 4
+	firstBackoff = 100 * time.Millisecond
 )
 
 // exchangeError is why one token request brought no token. Its text is
@@ -36,12 +39,15 @@ type exchangeError struct {
 type kind int
 
 const (
-	// transient is worth another try: network, 429, 5xx, a broken 200.
+	// transient is worth another try: network, 5xx, a broken 200, a 429 that does
+	// not say for how long.
 	transient kind = iota
-	// denied is the endpoint's judgement of these credentials.
+	// denied is the endpoint's judgement of these credentials. So is any 400, for
+	// the service counts them all before it bans a pair.
 	denied
-	// refused is any other 4xx, or a redirect: the request will not succeed
-	// by being repeated.
+	// banned is a 429 that says for how long.
+	banned
+	// refused is whatever else will not get better by being asked for again.
 	refused
 )
 
@@ -57,8 +63,16 @@ func (e *exchangeError) SafeText() string {
 
 func (e *exchangeError) Unwrap() error { return e.err }
 
-func errBroken(what string) error {
-	return &exchangeError{kind: transient, reason: "the token endpoint gave " + what}
+func errBroken(what string) error { return errSaid(transient, what, "") }
+
+// errSaid is what a success that brought no token said, with the error's code if
+// that is a registered one.
+func errSaid(k kind, what, code string) error {
+	e := &exchangeError{kind: k, reason: "the token endpoint gave " + what}
+	if registered[code] {
+		e.reason += ": " + code
+	}
+	return e
 }
 
 // exchanger talks to one token endpoint.
@@ -68,9 +82,10 @@ type exchanger struct {
 }
 
 // exchange trades credentials for a grant, trying again within ctx as long as
-// the failure is transient. It returns the time at which the request that
-// succeeded was sent. Every error is an [*exchangeError].
-func (x *exchanger) exchange(ctx context.Context, c secrets.Credentials) (grant, time.Time, error) {
+// the failure is transient, or a ban that ends before patience does. It returns the
+// time at which the request that succeeded was sent. Every error is an
+// [*exchangeError].
+func (x *exchanger) exchange(ctx context.Context, c secrets.Credentials, patience pause) (grant, time.Time, error) {
 	backoff := firstBackoff
 	for attempt := 1; ; attempt++ {
 		sent := wallNow()
@@ -81,8 +96,12 @@ func (x *exchanger) exchange(ctx context.Context, c secrets.Credentials) (grant,
 		failure, ok := errors.AsType[*exchangeError](err)
 		if !ok {
 			failure = &exchangeError{kind: transient, reason: "asking the token endpoint failed", err: err}
+			if _, ok := errors.AsType[*httpanswer.Error](err); ok {
+				failure.kind = refused // it would be answered in the same way
+			}
 		}
-		if failure.kind != transient || attempt == maxAttempts || ctx.Err() != nil {
+		mendable := failure.kind == transient || failure.kind == banned && failure.retryAfter <= patience.left()
+		if !mendable || attempt == maxAttempts || ctx.Err() != nil {
 			return grant{}, time.Time{}, failure
 		}
 		wait := failure.retryAfter
@@ -98,13 +117,15 @@ func (x *exchanger) exchange(ctx context.Context, c secrets.Credentials) (grant,
 
 // once sends one token request and reads its answer.
 func (x *exchanger) once(ctx context.Context, c secrets.Credentials, sent time.Time) (grant, error) {
-	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
+	ctx, cancel := context.WithTimeout(ctx, budget.TokenAttempt)
 	defer cancel()
 	form := url.Values{
 		"grant_type":    {"client_credentials"},
 		"client_id":     {c.ClientID.Reveal()},
 		"client_secret": {c.ClientSecret.Reveal()},
 	}.Encode()
+	watch := new(httpanswer.Watch)
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{Got1xxResponse: watch.Got1xx})
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, x.endpoint.String(), strings.NewReader(form))
 	if err != nil {
 		return grant{}, err
@@ -112,24 +133,32 @@ func (x *exchanger) once(ctx context.Context, c secrets.Credentials, sent time.T
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", "omr-relay")
+	httpanswer.AskPlain(req.Header)
 	// The RoundTripper itself, not a Client: a redirect is an answer here,
 	// and the credentials are not carried on to wherever it points.
-	resp, err := x.transport.RoundTrip(req)
+	resp, err := watch.Final(x.transport.RoundTrip(req))
 	if err != nil {
 		return grant{}, err
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
+	if err := httpanswer.Decode(resp); err != nil {
+		return grant{}, err
+	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	if err != nil {
 		return grant{}, err
 	}
-	if resp.StatusCode == http.StatusOK {
+	body = bytes.TrimPrefix(body, byteOrderMark)
+	if resp.StatusCode >= http.StatusOK && resp.StatusCode < http.StatusNoContent {
 		return parseGrant(body, sent)
 	}
 	return grant{}, judge(resp, body)
 }
 
-// judge sorts an answer other than 200.
+// byteOrderMark is what some write before JSON (RFC 8259 §8.1).
+var byteOrderMark = []byte("\ufeff")
+
+// judge sorts an answer that is no success.
 func judge(resp *http.Response, body []byte) *exchangeError {
 	status := resp.StatusCode
 	e := &exchangeError{kind: refused, reason: fmt.Sprintf("the token endpoint answered %d", status)}
@@ -144,7 +173,10 @@ func judge(resp *http.Response, body []byte) *exchangeError {
 	case status >= 500, status == http.StatusTooManyRequests, status == http.StatusRequestTimeout:
 		e.kind = transient
 		e.retryAfter = retryAfter(resp.Header.Get("Retry-After"), wallNow())
-	case status == http.StatusUnauthorized,
+		if status == http.StatusTooManyRequests && e.retryAfter > 0 {
+			e.kind = banned
+		}
+	case status == http.StatusBadRequest, status == http.StatusUnauthorized,
 		oauth.Error == "invalid_client", oauth.Error == "unauthorized_client", oauth.Error == "invalid_grant":
 		e.kind = denied
 	}
@@ -171,19 +203,3 @@ func retryAfter(value string, now time.Time) time.Duration {
 
 // jitter spreads d over [d/2, d*3/2).
 func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d) } //nolint:gosec // spreads load; nobody gains by guessing it
-
-// sleep waits for d and reports whether it did. It does not begin a wait that
-// would not end before ctx does.
-func sleep(ctx context.Context, d time.Duration) bool {
-	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= d {
-		return false
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}

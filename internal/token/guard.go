@@ -5,14 +5,18 @@ import (
 	"io"
 	"net/http"
 
+	"omr-relay/internal/httpanswer"
 	"omr-relay/internal/problem"
 )
 
 // guard puts a guard on an answer: its status and headers are searched at once,
-// its body and trailers as they are read. The error is a [*problem.Error].
+// its body, decoded if it came coded, and its trailers as they are read. The error is a [*problem.Error].
 func guard(resp *http.Response, e *echo) error {
 	if e.inAny(resp.Status) || e.inHeader(resp.Header) {
 		return errEchoed("before its body")
+	}
+	if err := httpanswer.Decode(resp); err != nil {
+		return invalid(err)
 	}
 	if resp.Body != http.NoBody {
 		resp.Body = &guardedBody{ReadCloser: resp.Body, echo: e, trailer: func() http.Header { return resp.Trailer }}
@@ -32,6 +36,16 @@ func (e *echo) inHeader(header http.Header) bool {
 func errEchoed(where string) *problem.Error {
 	return &problem.Error{Code: problem.UpstreamEchoedToken, Detail: "The upstream's answer repeats the access token, and is withheld.",
 		Reason: "the upstream's answer repeats the access token, " + where}
+}
+
+// invalid makes a [*problem.Error] of what is wrong with an answer itself, and
+// leaves other errors as they are.
+func invalid(err error) error {
+	if e, ok := errors.AsType[*httpanswer.Error](err); ok {
+		return &problem.Error{Code: problem.UpstreamInvalidAnswer,
+			Detail: "The upstream's answer cannot be understood. The call was made.", Err: e}
+	}
+	return err
 }
 
 // guardedBody is an answer's body as far as it shows no token: Read fails where
@@ -106,7 +120,7 @@ func (b *guardedBody) next(buf []byte) ([]byte, int) {
 			b.err = errEchoed("after its body")
 		}
 	default:
-		b.err, text = err, text[:len(text)-b.held]
+		b.err, text = invalid(err), text[:len(text)-b.held]
 	}
 	return text, n
 }
