@@ -27,7 +27,8 @@ func (b *bench) recordProfile(ctx context.Context, chosen []scenario, path strin
 		each = 2 * time.Second
 	}
 	args := []string{"tool", "pprof", "-proto", "-output", path}
-	for _, s := range chosen {
+	for i := range chosen {
+		s := chosen[i]
 		if s.cold || s.quota || s.countTokens {
 			continue
 		}

@@ -96,6 +96,14 @@ func (u *upstream) serve(trust *authority, h http.Handler, raw bool) (string, er
 		u.closers = append(u.closers, server.Close)
 	default:
 		server.TLSConfig = trust.server("h2", "http/1.1")
+		// Kestrel's limits: the upstream is made of .NET. Go's own would take
+		// frames of 1 MB, which few servers do.
+		server.HTTP2 = &http.HTTP2Config{
+			MaxReadFrameSize:              16 << 10,
+			MaxReceiveBufferPerConnection: 1 << 20,
+			MaxReceiveBufferPerStream:     768 << 10,
+			MaxConcurrentStreams:          100,
+		}
 		go func() { _ = server.ServeTLS(l, "", "") }()
 		u.closers = append(u.closers, server.Close)
 	}

@@ -16,13 +16,16 @@ import (
 // upstream has been paid for is answered before it ends.
 func TestTermination(t *testing.T) {
 	f := start(t, "AWS_LAMBDA_MAX_CONCURRENCY=2")
-	f.sandbox.Aspose.Respond(func(w http.ResponseWriter, r *http.Request) bool {
-		f.signal(syscall.SIGTERM)
-		select {
-		case <-f.api.Left(): // the other loop has heard of it
-			w.WriteHeader(http.StatusTeapot)
-		case <-r.Context().Done():
+	polls := func(want int) {
+		for f.api.Waiting() != want && t.Context().Err() == nil {
+			<-time.After(time.Millisecond)
 		}
+	}
+	polls(2)
+	f.sandbox.Aspose.Respond(func(w http.ResponseWriter, _ *http.Request) bool {
+		f.signal(syscall.SIGTERM)
+		polls(0) // the other loop has heard of it
+		w.WriteHeader(http.StatusTeapot)
 		return true
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
