@@ -85,7 +85,7 @@ func New(cfg config.Config, opts Options) *Relay {
 		Transport: wrap(HopToken, transport),
 		Minted:    func() { metric.Counter{W: metrics}.Count("TokenMints", 1) },
 	})
-	upstream := wrap(HopUpstream, secondTry{transport})
+	upstream := wrap(HopUpstream, secondTry{wholeRecords{transport}})
 	ahead := func() {}
 	if opts.Wrap == nil { // which may send requests elsewhere
 		ahead = sync.OnceFunc(func() { connectAhead(transport, cfg.TokenURL, cfg.BaseURL) })

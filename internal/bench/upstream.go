@@ -66,11 +66,11 @@ func newUpstream(p protocol, trust *authority) (*upstream, error) {
 	if p != plain {
 		scheme = "https"
 	}
-	calls, err := u.serve(trust, http.HandlerFunc(u.handle), true)
+	calls, err := u.serve(trust, nil)
 	if err != nil {
 		return nil, err
 	}
-	secrets, err := u.serve(trust, u.box.Secrets, false)
+	secrets, err := u.serve(trust, u.box.Secrets)
 	if err != nil {
 		return nil, errors.Join(err, u.close())
 	}
@@ -78,36 +78,47 @@ func newUpstream(p protocol, trust *authority) (*upstream, error) {
 	return u, nil
 }
 
-// serve listens for calls and returns the address. HTTP/2 and Secrets Manager
-// are net/http's, relayed calls over HTTP/1.1 are raw.
-func (u *upstream) serve(trust *authority, h http.Handler, raw bool) (string, error) {
+// serve listens for calls and returns the address. Secrets Manager is h on
+// net/http's server; without h it is what is timed, relayed calls on raw
+// connections.
+func (u *upstream) serve(trust *authority, h http.Handler) (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", fmt.Errorf("listening on loopback: %w", err)
 	}
+	if h == nil {
+		u.relayed(l, trust)
+		return l.Addr().String(), nil
+	}
 	server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
-	switch {
-	case raw && u.protocol == plain:
-		u.accept(l)
-	case raw && u.protocol == tls11:
-		u.accept(tls.NewListener(l, trust.server("http/1.1")))
-	case u.protocol == plain:
+	u.closers = append(u.closers, server.Close)
+	if u.protocol == plain {
 		go func() { _ = server.Serve(l) }()
-		u.closers = append(u.closers, server.Close)
-	default:
+	} else {
 		server.TLSConfig = trust.server("h2", "http/1.1")
-		// Kestrel's limits: the upstream is made of .NET. Go's own would take
-		// frames of 1 MB, which few servers do.
-		server.HTTP2 = &http.HTTP2Config{
-			MaxReadFrameSize:              16 << 10,
-			MaxReceiveBufferPerConnection: 1 << 20,
-			MaxReceiveBufferPerStream:     768 << 10,
-			MaxConcurrentStreams:          100,
-		}
 		go func() { _ = server.ServeTLS(l, "", "") }()
-		u.closers = append(u.closers, server.Close)
 	}
 	return l.Addr().String(), nil
+}
+
+// relayed serves relayed calls from l. A caller that does not speak HTTP/2 is
+// served by HTTP/1.1 beside others that do.
+func (u *upstream) relayed(l net.Listener, trust *authority) {
+	switch u.protocol {
+	case plain:
+		u.accept(l, u.converse)
+	case tls11:
+		u.accept(tls.NewListener(l, trust.server("http/1.1")), u.converse)
+	case tls2:
+		u.accept(tls.NewListener(l, trust.server("h2", "http/1.1")), func(conn net.Conn) {
+			c, ok := conn.(*tls.Conn)
+			if ok && c.Handshake() == nil && c.ConnectionState().NegotiatedProtocol == "h2" { //nolint:noctx // ends with the connection
+				u.frame(conn)
+			} else {
+				u.converse(conn)
+			}
+		})
+	}
 }
 
 func (u *upstream) close() error {
