@@ -7,9 +7,9 @@ import (
 	"net/url"
 	"strings"
 
+	"omr-relay/internal/fastbase64"
 	"omr-relay/internal/jsonscan"
 	"omr-relay/internal/problem"
-	"omr-relay/internal/radix64"
 )
 
 // decodeREST reads the proxy event of a REST API (payload format 1.0):
@@ -153,12 +153,12 @@ func decodeBody(m members) (body *scratch, callerFault, err error) {
 // reading as a string: base64 has nothing to escape.
 func (s *scratch) decodeBase64(encoded, raw []byte) error {
 	space := s.bytes[:cap(s.bytes)]
-	n, err := radix64.Decode(space, encoded)
+	n, err := fastbase64.Decode(space, encoded)
 	if err != nil {
 		// Some encoders escape the slash.
 		var text []byte
 		if text, err = jsonscan.Unquote(raw); err == nil {
-			n, err = radix64.Decode(space, text)
+			n, err = fastbase64.Decode(space, text)
 		}
 	}
 	if err == nil {

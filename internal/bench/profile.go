@@ -72,7 +72,7 @@ func (b *bench) recordScenario(ctx context.Context, s scenario, p program, path 
 	if err != nil {
 		return err
 	}
-	up, err := newUpstream(s.protocol, b.trust)
+	up, err := newUpstream(s.protocol, b.trust, s.far)
 	if err != nil {
 		return err
 	}

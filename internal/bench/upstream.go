@@ -27,7 +27,8 @@ const (
 // relayed calls a raw responder that does next to nothing while they are timed.
 type upstream struct {
 	protocol   protocol
-	url        string // of tokens and upstream: one host, as in production
+	far        time.Duration // that a handshake takes longer, and the secret
+	url        string        // of tokens and upstream: one host, as in production
 	secretsURL string
 
 	box      *sandbox.Sandbox
@@ -59,8 +60,8 @@ type arrival struct {
 	body           []byte // valid until the next call
 }
 
-func newUpstream(p protocol, trust *authority) (*upstream, error) {
-	u := &upstream{protocol: p, box: sandbox.New(), buffer: make([]byte, maxAnswer)}
+func newUpstream(p protocol, trust *authority, far time.Duration) (*upstream, error) {
+	u := &upstream{protocol: p, far: far, box: sandbox.New(), buffer: make([]byte, maxAnswer)}
 	u.tokens = sandbox.InProcess(u.box.Token)
 	scheme := "http"
 	if p != plain {
@@ -70,7 +71,10 @@ func newUpstream(p protocol, trust *authority) (*upstream, error) {
 	if err != nil {
 		return nil, err
 	}
-	secrets, err := u.serve(trust, u.box.Secrets)
+	secrets, err := u.serve(trust, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		<-time.After(far)
+		u.box.Secrets.ServeHTTP(w, r)
+	}))
 	if err != nil {
 		return nil, errors.Join(err, u.close())
 	}
@@ -111,6 +115,7 @@ func (u *upstream) relayed(l net.Listener, trust *authority) {
 		u.accept(tls.NewListener(l, trust.server("http/1.1")), u.converse)
 	case tls2:
 		u.accept(tls.NewListener(l, trust.server("h2", "http/1.1")), func(conn net.Conn) {
+			<-time.After(u.far)
 			c, ok := conn.(*tls.Conn)
 			if ok && c.Handshake() == nil && c.ConnectionState().NegotiatedProtocol == "h2" { //nolint:noctx // ends with the connection
 				u.frame(conn)

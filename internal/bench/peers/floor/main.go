@@ -26,11 +26,10 @@ var getenv = os.Getenv //nolint:forbidigo // see above
 
 func main() {
 	runtime.GOMAXPROCS(1)
-	if err := run(); err != nil {
-		log.Fatal(err)
-	}
+	log.Fatal(run())
 }
 
+// run returns why it could not go on.
 func run() error {
 	base, err := url.Parse(getenv("OMR_BASE_URL"))
 	if err != nil {
@@ -94,7 +93,8 @@ func (p *peer) read() (head, body []byte, err error) {
 		return nil, nil, err
 	}
 	head = p.buffer[:begin]
-	length, tail := int64(0), 0
+	var length int64
+	tail := 0
 	if at := bytes.Index(head, []byte("Content-Length: ")); at >= 0 {
 		digits, _, _ := bytes.Cut(head[at+len("Content-Length: "):], []byte("\r\n"))
 		length, err = strconv.ParseInt(string(digits), 10, 64)
