@@ -8,9 +8,7 @@ import (
 	"log"
 	"log/slog"
 	"os"
-	"os/signal"
 	"runtime"
-	"syscall"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambdacontext"
@@ -25,17 +23,10 @@ func main() {
 	concurrency := lambdacontext.MaxConcurrency()
 	runtime.GOMAXPROCS(processors(os.Getenv, concurrency))
 	log.SetOutput(app.StandardLog(os.Stderr))
-	// Lambda sends SIGTERM where an extension is registered, which is for whoever
-	// deploys to decide: for ourselves there is nothing to tidy up. What has been
-	// paid for is answered first.
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	ctx := context.Background()
 	err := run(ctx, os.Getenv, os.Stdout, func(h *handler.Handler) error {
-		if err := lambdaruntime.Serve(ctx, os.Getenv("AWS_LAMBDA_RUNTIME_API"), concurrency, h); ctx.Err() == nil {
-			return err
-		}
-		return nil // as it was told
+		return lambdaruntime.Serve(ctx, os.Getenv("AWS_LAMBDA_RUNTIME_API"), concurrency, h)
 	})
-	stop()
 	if err != nil {
 		os.Exit(1)
 	}

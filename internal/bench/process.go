@@ -130,9 +130,9 @@ func (p *process) stop() {
 	_ = p.log.Close()
 }
 
-// terminate asks the recorder to end the process and waits for it.
+// terminate asks the process to end and waits for it.
 func (p *process) terminate() error {
-	err := p.cmd.Process.Signal(syscall.SIGUSR1)
+	err := p.cmd.Process.Signal(syscall.SIGTERM)
 	<-p.api.gone
 	p.api.close()
 	return errors.Join(err, p.exit, p.log.Close())

