@@ -52,7 +52,7 @@ type Relay struct {
 	Log     *slog.Logger
 
 	tokens *token.Cache
-	ahead  func() // opens connections for the first calls, once
+	ahead  func(ctx context.Context) (end func()) // opens connections for the first calls
 }
 
 // New builds a Relay. It makes no call.
@@ -86,10 +86,10 @@ func New(cfg config.Config, opts Options) *Relay {
 		Transport: wrap(HopToken, transport),
 		Minted:    func() { metric.Counter{W: metrics}.Count("TokenMints", 1) },
 	})
-	upstream := wrap(HopUpstream, secondTry{transport})
-	ahead := func() {}
+	upstream := wrap(HopUpstream, secondTry{wholeRecords{transport}})
+	ahead := func(context.Context) func() { return func() {} }
 	if opts.Wrap == nil { // which may send requests elsewhere
-		ahead = sync.OnceFunc(func() { connectAhead(transport, cfg.TokenURL, cfg.BaseURL) })
+		ahead = func(ctx context.Context) func() { return connectAhead(ctx, transport, cfg.TokenURL, cfg.BaseURL) }
 	}
 	return &Relay{
 		Handler: handler.New(handler.Config{
@@ -128,7 +128,7 @@ func (r *Relay) Invoke(ctx context.Context, event []byte) ([]byte, error) {
 // until ctx ends at the latest. After an error the first call tries afresh.
 // It must have been called, if at all, before the first invocation.
 func (r *Relay) Prefetch(ctx context.Context) error {
-	r.ahead()
+	defer r.ahead(ctx)()
 	_, err := r.tokens.Ensure(ctx, 0)
 	return err
 }

@@ -287,3 +287,17 @@ func TestLostConnection(t *testing.T) {
 		}
 	}
 }
+
+// post sends a request and closes its answer.
+func post(t *testing.T, transport http.RoundTripper, to string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, to, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := transport.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+}

@@ -136,7 +136,8 @@ func run(ctx context.Context, args []string) error {
 	}
 	out := newReport(os.Stdout, b.programs)
 	out.sizes()
-	for _, s := range chosen {
+	for i := range chosen {
+		s := chosen[i]
 		result, err := b.measure(ctx, s)
 		if unavailable, ok := errors.AsType[*unavailableError](err); ok {
 			out.skipped(s, unavailable)

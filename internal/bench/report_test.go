@@ -42,7 +42,7 @@ func TestChoose(t *testing.T) {
 		"":            strings.Join(names(scenarios), " "),
 		"json":        "json",
 		"cold,small":  "small cold",
-		"tls2":        "json-tls2 small-tls2 cold-tls2",
+		"tls2":        "json-tls2 base64-tls2 response-tls2 small-tls2 cold-tls2",
 		"json,-quota": "json json-quota",
 	} {
 		got, err := choose(scenarios, parts)

@@ -30,6 +30,9 @@ import (
 // when the calls that are under way have been answered. Those end at their own
 // deadlines, and not with ctx: the upstream may have been paid for them. An error
 // of h's is reported to the API and ends nothing.
+//
+// A caller that wants SIGTERM to end the function, as lambda.WithEnableSIGTERM has
+// it, ends ctx.
 func Serve(ctx context.Context, addr string, n int, h Handler) error {
 	polling, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

@@ -54,18 +54,28 @@ func (l *loop) next(ctx context.Context) (invocation, error) {
 	return inv, nil
 }
 
-// maxEvent is above the largest event that Lambda hands out, 6 MB and 100 bytes.
-const maxEvent = 6<<20 + 64<<10
+const (
+	// maxEvent is above the largest event that Lambda hands out, 6 MB and 100 bytes.
+	maxEvent = 6<<20 + 64<<10
+	// usualEvent is above what most calls are, whose environments need no more.
+	usualEvent = 64 << 10
+)
 
-// readEvent reads the event into a buffer as large as one can be, for the API
-// names no length: of memory that is never touched the system gives none. An
-// event that is larger all the same is a fault of that invocation.
+// readEvent reads the event into the buffer. The API names no length, so beyond
+// what is usual the buffer is as large as an event can be: of memory that is
+// never touched the system gives none. An event that is larger all the same is a
+// fault of that invocation.
 func (l *loop) readEvent(resp *http.Response) (payload []byte, fault, err error) {
 	defer resp.Body.Close() // which reads what is left
 	if l.event == nil {
-		l.event = make([]byte, maxEvent+1)
+		l.event = make([]byte, usualEvent)
 	}
 	for n := 0; ; {
+		if n == usualEvent && len(l.event) == n {
+			large := make([]byte, maxEvent+1)
+			copy(large, l.event)
+			l.event = large
+		}
 		read, err := resp.Body.Read(l.event[n:])
 		n += read
 		switch {

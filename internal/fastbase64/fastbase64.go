@@ -1,6 +1,6 @@
-// Package radix64 decodes megabytes of base64 (RFC 4648 §4) in less time than
+// Package fastbase64 decodes megabytes of base64 (RFC 4648 §4) in less time than
 // encoding/base64, with the same results.
-package radix64
+package fastbase64
 
 import (
 	"encoding/base64"
