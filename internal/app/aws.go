@@ -13,6 +13,7 @@ import (
 
 	"omr-relay/internal/budget"
 	"omr-relay/internal/httpanswer"
+	"omr-relay/secrets"
 )
 
 // LoadAWS loads the AWS SDK's default configuration chain. Its errors are the
@@ -25,7 +26,23 @@ func LoadAWS(ctx context.Context) (aws.Config, error) {
 	if cfg.Region == "" {
 		return aws.Config{}, errors.New("AWS_REGION: not set, nor is a region in the AWS profile")
 	}
+	if cfg.Credentials != nil {
+		cfg.Credentials = namedCredentials{cfg.Credentials}
+	}
 	return cfg, nil
+}
+
+// namedCredentials gives the failure to find credentials a type: it is the first
+// mistake of whoever tries a real secret.
+type namedCredentials struct{ aws.CredentialsProvider }
+
+// Retrieve implements [aws.CredentialsProvider].
+func (n namedCredentials) Retrieve(ctx context.Context) (aws.Credentials, error) {
+	credentials, err := n.CredentialsProvider.Retrieve(ctx)
+	if err != nil {
+		return aws.Credentials{}, &secrets.NoCredentialsError{Err: err}
+	}
+	return credentials, nil
 }
 
 // newAWSClient returns the SDK's own HTTP client, with attempts short enough
