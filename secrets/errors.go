@@ -58,7 +58,7 @@ func (e *Error) Error() string {
 	}
 	if e.APICode != "" {
 		parts = append(parts, e.APICode)
-	} else if e.Err != nil {
+	} else if e.Err != nil && e.Kind != NoCredentials {
 		parts = append(parts, problem.Describe(e.Err))
 	}
 	return strings.Join(parts, ": ")
