@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"sync/atomic"
@@ -171,9 +172,7 @@ func TestLesson19_SecretThatComesCoded(t *testing.T) {
 		asked <- r.Header.Values("Accept-Encoding")
 		rec := httptest.NewRecorder()
 		sb.Secrets.ServeHTTP(rec, r)
-		for name, values := range rec.Header() {
-			w.Header()[name] = values
-		}
+		maps.Copy(w.Header(), rec.Header())
 		w.Header().Del("Content-Length")
 		w.Header().Set("Content-Encoding", "gzip")
 		w.WriteHeader(rec.Code)

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -41,8 +42,8 @@ func Decode(resp *http.Response) error {
 	}
 	source := &source{r: resp.Body}
 	var decoded io.Reader = source
-	for i := len(codings) - 1; i >= 0; i-- { // they are listed in the order in which they were applied
-		decoded = &decoder{coding: codings[i], coded: decoded, source: source}
+	for _, coding := range slices.Backward(codings) { // they are listed in the order in which they were applied
+		decoded = &decoder{coding: coding, coded: decoded, source: source}
 	}
 	resp.Body = &decodedBody{Reader: decoded, Closer: resp.Body}
 	return nil

@@ -44,7 +44,7 @@ func TestInformationalAnswersArePassedOver(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := w.Final(nil, io.EOF); err != io.EOF {
+	if _, err := w.Final(nil, io.EOF); !errors.Is(err, io.EOF) {
 		t.Errorf("got %v", err)
 	}
 	if err := w.Got1xx(103, nil); err == nil {

@@ -209,8 +209,8 @@ func (c *Cache) left() time.Duration {
 
 // refresh begins a soft refresh if token is due for one and nobody else is at
 // it. The mint runs beside the caller, who must call the returned function
-// before its invocation ends: that waits for the mint, budget.RefreshJoin at most, and
-// ends it then, and returns why it brought no token. The function is nil when
+// before its invocation ends: that waits for the mint, budget.RefreshJoin at most,
+// and ends it then, and returns why it brought no token. The function is nil when
 // nothing was begun.
 func (c *Cache) refresh(ctx context.Context, token *Token) (join func() error) {
 	if !token.softAt(wallNow()) {

@@ -17,7 +17,6 @@ import (
 
 	"omr-relay/internal/budget"
 	"omr-relay/internal/httpanswer"
-	"omr-relay/internal/problem"
 	"omr-relay/secrets"
 )
 
@@ -25,55 +24,6 @@ const (
 	maxAttempts  = 4
 	firstBackoff = 100 * time.Millisecond
 )
-
-// exchangeError is why one token request brought no token. Its text is
-// constant apart from numbers and registered error codes.
-type exchangeError struct {
-	kind       kind
-	reason     string
-	retryAfter time.Duration // what the endpoint asked for
-	err        error
-}
-
-// kind says what a failed token request calls for.
-type kind int
-
-const (
-	// transient is worth another try: network, 5xx, a broken 200, a 429 that does
-	// not say for how long.
-	transient kind = iota
-	// denied is the endpoint's judgement of these credentials. So is any 400, for
-	// the service counts them all before it bans a pair.
-	denied
-	// banned is a 429 that says for how long.
-	banned
-	// refused is whatever else will not get better by being asked for again.
-	refused
-)
-
-func (e *exchangeError) Error() string { return e.SafeText() }
-
-// SafeText implements [problem.Safe].
-func (e *exchangeError) SafeText() string {
-	if e.err != nil {
-		return e.reason + ": " + problem.Describe(e.err)
-	}
-	return e.reason
-}
-
-func (e *exchangeError) Unwrap() error { return e.err }
-
-func errBroken(what string) error { return errSaid(transient, what, "") }
-
-// errSaid is what a success that brought no token said, with the error's code if
-// that is a registered one.
-func errSaid(k kind, what, code string) error {
-	e := &exchangeError{kind: k, reason: "the token endpoint gave " + what}
-	if registered[code] {
-		e.reason += ": " + code
-	}
-	return e
-}
 
 // exchanger talks to one token endpoint.
 type exchanger struct {
@@ -136,7 +86,8 @@ func (x *exchanger) once(ctx context.Context, c secrets.Credentials, sent time.T
 	httpanswer.AskPlain(req.Header)
 	// The RoundTripper itself, not a Client: a redirect is an answer here,
 	// and the credentials are not carried on to wherever it points.
-	resp, err := watch.Final(x.transport.RoundTrip(req))
+	resp, err := x.transport.RoundTrip(req)
+	resp, err = watch.Final(resp, err)
 	if err != nil {
 		return grant{}, err
 	}
@@ -181,13 +132,6 @@ func judge(resp *http.Response, body []byte) *exchangeError {
 		e.kind = denied
 	}
 	return e
-}
-
-// registered are the codes of RFC 6749 §5.2: the only words of the endpoint
-// that reach the log.
-var registered = map[string]bool{
-	"invalid_request": true, "invalid_client": true, "invalid_grant": true,
-	"unauthorized_client": true, "unsupported_grant_type": true, "invalid_scope": true,
 }
 
 // retryAfter reads a Retry-After field (RFC 9110 §10.2.3); 0 if there is none.

@@ -96,7 +96,7 @@ func FuzzGuard(f *testing.F) {
 		if problem.From(err).Code != problem.UpstreamEchoedToken {
 			t.Errorf("%q ended with %v", body, err)
 		}
-		for first := range len(body) {
+		for first := range body {
 			if shows(string(body[:first+24]), jwt) {
 				if len(out) > first {
 					t.Errorf("%d bytes of the token went out: %q", len(out)-first, out)

@@ -56,14 +56,14 @@ func (m *minter) mint(ctx context.Context) (*Token, error) {
 	}
 	token, failure := m.exchange(ctx, credentials)
 	if failure != nil && failure.kind == denied {
-		m.verdicts.add(credentials.Pair(), failure)
+		against := m.verdicts.add(credentials.Pair(), failure)
 		// The secret may have been rotated between the read and the exchange.
-		if again, err := m.readSecret(ctx); err == nil && !again.Pair().Equal(credentials.Pair()) && m.verdicts.against(again.Pair()) == nil {
-			credentials = again
-			token, failure = m.exchange(ctx, credentials)
-		} else {
-			return nil, m.sentBack(m.verdicts.find(credentials.Pair()))
+		again, err := m.readSecret(ctx)
+		if err != nil || m.verdicts.against(again.Pair()) != nil {
+			return nil, m.sentBack(against)
 		}
+		credentials = again
+		token, failure = m.exchange(ctx, credentials)
 	}
 	if failure != nil {
 		return nil, m.failed(credentials.Pair(), failure)

@@ -18,6 +18,9 @@ import (
 // replays a request once, with another token, when the upstream rejects the
 // first with 401. The replay needs GetBody on requests that have a body.
 //
+// Answers are asked for whole and not coded: Range and Accept-Encoding are set here,
+// and what comes coded is decoded. 101 is an error.
+//
 // No answer shows the token, or the one before it: any 24 consecutive characters
 // of the signature, or of the whole where it is no JWT, end the call or break the
 // answer off, wherever they stand in it.
