@@ -20,7 +20,10 @@ func dial(ctx context.Context, network, addr string) (net.Conn, error) {
 }
 
 // wholeConn sends a body that lies in memory by one system call. net/http hands
-// a body over as a reader, and TCPConn copies from that in pieces of 32 KB.
+// a body over as a reader, and TCPConn copies from that in pieces of 32 KB. A form
+// of 4.4 MB takes 0.74 of the CPU that it takes without (internal/bench). That is
+// for plain connections, to a stand-in or a proxy on loopback: below TLS it sees
+// records, and does nothing.
 type wholeConn struct{ *net.TCPConn }
 
 // ReadFrom implements [io.ReaderFrom].
