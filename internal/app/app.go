@@ -4,7 +4,6 @@ package app
 
 import (
 	"context"
-	"crypto/tls"
 	"io"
 	"log/slog"
 	"net/http"
@@ -79,7 +78,8 @@ func New(cfg config.Config, opts Options) *Relay {
 	}
 	awsConfig.HTTPClient = plainClient{awsConfig.HTTPClient}
 	// Token and upstream are one host by default, and so share connections.
-	transport := newTransport()
+	secure := newTLSDialer()
+	transport := newTransport(secure)
 	tokens := token.NewCache(token.Config{
 		Source:    secrets.NewStore(secretsmanager.NewFromConfig(awsConfig), cfg.SecretID, log),
 		Endpoint:  cfg.TokenURL,
@@ -87,9 +87,9 @@ func New(cfg config.Config, opts Options) *Relay {
 		Minted:    func() { metric.Counter{W: metrics}.Count("TokenMints", 1) },
 	})
 	upstream := wrap(HopUpstream, secondTry{wholeRecords{transport}})
-	ahead := func(context.Context) func() { return func() {} }
+	ahead := func(context.Context) (end func()) { return func() {} }
 	if opts.Wrap == nil { // which may send requests elsewhere
-		ahead = func(ctx context.Context) func() { return connectAhead(ctx, transport, cfg.TokenURL, cfg.BaseURL) }
+		ahead = func(ctx context.Context) (end func()) { return secure.ahead(ctx, cfg.TokenURL) }
 	}
 	return &Relay{
 		Handler: handler.New(handler.Config{
@@ -141,13 +141,13 @@ func NewLogger(w io.Writer, level slog.Level) *slog.Logger {
 
 // newTransport returns the transport of token and upstream calls. Deadlines of
 // whole calls come with each request's context.
-func newTransport() *http.Transport {
+func newTransport(secure *tlsDialer) *http.Transport {
 	return &http.Transport{
 		Proxy:               http.ProxyFromEnvironment,
 		DialContext:         dial,
+		DialTLSContext:      secure.dial, // straight to the host; through a proxy net/http does it itself
 		TLSHandshakeTimeout: budget.TLSHandshake,
-		// Resumed sessions spare most of a handshake after a freeze.
-		TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, ClientSessionCache: tls.NewLRUClientSessionCache(8)},
+		TLSClientConfig:     secure.config,
 		// A server that goes away says on HTTP/2 which calls it has not taken:
 		// those POSTs are sent again instead of lost. HTTP/1.1 would carry a form
 		// in 0.9 of the CPU and the time (internal/bench).

@@ -74,7 +74,7 @@ func TestAnswerThatCameIsNotAskedForAgain(t *testing.T) {
 					_, _ = io.WriteString(conn, answer)
 					return false
 				})
-				transport := newTransport()
+				transport := newTransport(newTLSDialer())
 				t.Cleanup(transport.CloseIdleConnections)
 				rt := secondTry{transport}
 				post(t, rt, url)
@@ -143,7 +143,7 @@ func TestAnswerThatCameIsNotAskedForAgainOnHTTP2(t *testing.T) {
 			srv.Config.ErrorLog = log.New(io.Discard, "", 0)
 			srv.StartTLS()
 			t.Cleanup(srv.Close)
-			transport := newTransport()
+			transport := newTransport(newTLSDialer())
 			t.Cleanup(transport.CloseIdleConnections)
 			rt := secondTry{transport}
 			post(t, rt, srv.URL)
@@ -190,7 +190,7 @@ func onPipes(t *testing.T, major int, h http.HandlerFunc) *http.Transport {
 	srv := &http.Server{Handler: h, Protocols: protocols, ErrorLog: log.New(io.Discard, "", 0), ReadHeaderTimeout: time.Hour,
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, connKey{}, c) }}
 	go func() { _ = srv.Serve(network) }()
-	transport := newTransport()
+	transport := newTransport(newTLSDialer())
 	transport.DialContext, transport.Protocols, transport.Proxy = network.dial, protocols, nil
 	t.Cleanup(func() {
 		transport.CloseIdleConnections()
