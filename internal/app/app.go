@@ -51,7 +51,7 @@ type Relay struct {
 	Log     *slog.Logger
 
 	tokens *token.Cache
-	ahead  func(ctx context.Context) (end func()) // opens connections for the first calls
+	ahead  func() // opens connections for the first calls, once
 }
 
 // New builds a Relay. It makes no call.
@@ -86,9 +86,9 @@ func New(cfg config.Config, opts Options) *Relay {
 		Minted:    func() { metric.Counter{W: metrics}.Count("TokenMints", 1) },
 	})
 	upstream := wrap(HopUpstream, secondTry{wholeRecords{transport}})
-	ahead := func(context.Context) func() { return func() {} }
+	ahead := func() {}
 	if opts.Wrap == nil { // which may send requests elsewhere
-		ahead = func(ctx context.Context) func() { return connectAhead(ctx, transport, cfg.TokenURL, cfg.BaseURL) }
+		ahead = sync.OnceFunc(func() { connectAhead(transport, cfg.TokenURL, cfg.BaseURL) })
 	}
 	return &Relay{
 		Handler: handler.New(handler.Config{
@@ -113,7 +113,7 @@ func New(cfg config.Config, opts Options) *Relay {
 // until ctx ends at the latest. After an error the first call tries afresh.
 // It must have been called, if at all, before the first invocation.
 func (r *Relay) Prefetch(ctx context.Context) error {
-	defer r.ahead(ctx)()
+	r.ahead()
 	_, err := r.tokens.Ensure(ctx, 0)
 	return err
 }
