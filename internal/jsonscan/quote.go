@@ -34,8 +34,13 @@ func AppendQuoted(dst, text []byte) []byte {
 // QuotedLen is the length of what AppendQuoted appends for text.
 func QuotedLen(text []byte) int {
 	n := len(text) + len(`""`)
-	for i := nextEscape(text, 0); i < len(text); i = nextEscape(text, i+1) {
-		n += int(growth[text[i]])
+	for len(text) > 0 {
+		text = text[plain(text):]
+		dirty := text[:min(len(text), block)]
+		for _, b := range dirty {
+			n += int(growth[b])
+		}
+		text = text[len(dirty):]
 	}
 	return n
 }
@@ -48,10 +53,15 @@ var growth = [256]uint8{
 }
 
 // nextEscape returns the index, from i on, of the first byte that a JSON string
-// does not hold as it is, or the length of text. It judges eight at once: the
-// whole call for an answer of 1 MB takes 0.62 of the CPU that it takes byte by
-// byte (internal/bench).
+// does not hold as it is, or the length of text. Where one was, the next is
+// often near: whole blocks are worth trying only after some words without.
 func nextEscape(text []byte, i int) int {
+	for near := min(i+2*block, len(text)); i+8 <= near; i += 8 {
+		if found := escaped(text[i:]); found != 0 {
+			return i + bits.TrailingZeros64(found)/8
+		}
+	}
+	i += plain(text[i:])
 	for ; i+8 <= len(text); i += 8 {
 		if found := escaped(text[i:]); found != 0 {
 			return i + bits.TrailingZeros64(found)/8
@@ -61,6 +71,24 @@ func nextEscape(text []byte, i int) int {
 		i++
 	}
 	return i
+}
+
+// block is how many bytes plain judges at once: four words, one branch. The whole
+// call for an answer of 1 MB takes 0.58 of the CPU that it takes byte by byte, and
+// 0.87 of what it takes by single words (internal/bench).
+const block = 32
+
+// plain returns how many bytes of text, in whole blocks, come before the first
+// block that has something to escape.
+func plain(text []byte) int {
+	n := 0
+	for ; len(text)-n >= block; n += block {
+		b := text[n : n+block]
+		if escaped(b)|escaped(b[8:])|escaped(b[16:])|escaped(b[24:]) != 0 {
+			break
+		}
+	}
+	return n
 }
 
 // escaped looks at the first eight bytes of b and sets the highest bit of the

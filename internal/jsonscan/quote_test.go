@@ -20,10 +20,10 @@ func quotes(t *testing.T, text []byte) {
 }
 
 // TestQuotedEverywhere puts each byte that could be taken for another at every
-// place of texts that reach into a fifth word, alone and next to the quote that
+// place of texts that reach into a third block, alone and next to the quote that
 // may mislead the search.
 func TestQuotedEverywhere(t *testing.T) {
-	for size := range 33 {
+	for size := range 3*block + 9 {
 		for at := range size {
 			for _, b := range []byte("\x00\t\n\r\x1f !\"#[\\]\x7f\x80\x8f\xa2\xdc\xff") {
 				for _, neighbour := range []byte{'x', '"'} {
