@@ -45,6 +45,9 @@ type Record struct {
 	// UpstreamTime is what those calls took, a token's included; of calls beside
 	// one another it is the sum.
 	UpstreamTime time.Duration
+	// WaitErr is why tasks were not waited for to their end. They are not lost, so
+	// it is no failure of the invocation's.
+	WaitErr error
 
 	joining sync.Mutex // guards all of them while forks join
 }
