@@ -285,3 +285,10 @@ func wantProblem(t *testing.T, r reply, code problem.Code, detail string) {
 		t.Errorf("%v with %q, want %s with %q", r, got, code, detail)
 	}
 }
+
+var baseURL = &url.URL{Scheme: "https", Host: "upstream.test"}
+
+// roundTrip is a transport without tokens.
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
