@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -97,9 +98,7 @@ func problemAnswer(err error, requestID string) *gateway.Answer {
 		Messages: e.Messages,
 	})
 	header := http.Header{}
-	for name, values := range e.Header {
-		header[name] = values
-	}
+	maps.Copy(header, e.Header)
 	header.Set("Content-Type", "application/problem+json")
 	header.Set("Cache-Control", "no-store")
 	if len(e.Allow) > 0 {

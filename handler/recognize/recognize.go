@@ -2,21 +2,25 @@
 // markup with the form: it submits, waits and fetches. It knows events only as
 // requests, and the upstream only through package omr.
 //
-// The way of the data, one file for each step:
+// The way of the data; each file uses those below it:
 //
 //	recognize.go  Recognizer: Post, Get and Delete of /recognize
 //	generate.go   Generator: the same of /generate
-//	input.go      a request → scans, pattern and options, checked before anything is paid
+//	scans.go      a request → scans, pattern and options
 //	form.go       a request → markup, pictures and settings
+//	input.go      what both are made of, and checked for before anything is paid
 //	multipart.go  a multipart body → its parts, where they lie
-//	task.go       tasks: submitted, some at a time
-//	wait.go       tasks: asked for until they are done or the wait is over
-//	taskid.go     the tasks of several scans ⇄ an id
-//	results.go    results → an answer
 //	table.go      several results → one table
 //	archive.go    a form's files → a ZIP
+//	results.go    one result → an answer
+//	taskid.go     the tasks of several scans ⇄ an id
+//	wait.go       tasks are asked for until they are done or the wait is over
+//	queue.go      tasks are submitted, some at a time, or cancelled
+//	task.go       a task, and what is known of it
 //	failure.go    what a failed call means to the caller
-//	prefer.go     how long to wait; which format is wanted; what goes on upstream
+//	answer.go     the forms of answers
+//	times.go      how long to go on; Prefer
+//	headers.go    Accept; what of the header goes on upstream
 //
 // A scan is never copied: the request's body is decoded where it lies, and
 // encoded again while it is sent. Nothing is kept from one request to the next
@@ -27,25 +31,10 @@ package recognize
 
 import (
 	"context"
-	"net/http"
-	"net/url"
-	"time"
 
 	"omr-relay/handler/gateway"
-	"omr-relay/internal/budget"
 	"omr-relay/internal/omr"
 )
-
-// MaxImages is the most scans that one request may have.
-const MaxImages = 40
-
-// Config is what both need. Both fields are required.
-type Config struct {
-	// Transport sends calls with the Bearer attached.
-	Transport http.RoundTripper
-	// BaseURL is the upstream.
-	BaseURL *url.URL
-}
 
 // Recognizer answers /recognize. It is safe for concurrent use.
 //
@@ -57,25 +46,6 @@ type Recognizer struct{ queue }
 // NewRecognizer returns a Recognizer. It makes no call.
 func NewRecognizer(cfg Config) *Recognizer {
 	return &Recognizer{newQueue(cfg, omr.Recognition, "recognize/")}
-}
-
-// queue is one of the upstream's, with what was learned of it.
-type queue struct {
-	client  omr.Client
-	service omr.Service
-	path    string // of a task, from where it was submitted
-	pace    *omr.Pace
-}
-
-func newQueue(cfg Config, service omr.Service, path string) queue {
-	return queue{client: omr.Client{Transport: cfg.Transport, BaseURL: cfg.BaseURL}, service: service, path: path, pace: new(omr.Pace)}
-}
-
-// with returns a client that sends on what of the request's header goes on.
-func (q *queue) with(h http.Header) *omr.Client {
-	c := q.client
-	c.Header = forwarded(h)
-	return &c
 }
 
 // Post submits the scans of a request and waits for their results. It changes
@@ -133,44 +103,15 @@ func (r *Recognizer) conclude(ctx context.Context, tasks []*task, format omr.For
 		return r.accepted(ctx, tasks, times, location), nil
 	}
 	var answer *gateway.Answer
-	var err error
-	if len(tasks) == 1 {
-		answer, err = recognized(tasks[0].result)
+	if len(tasks) > 1 {
+		answer = table(tasks, format)
 	} else {
-		answer, err = table(tasks, format)
-	}
-	if err != nil {
-		return nil, err
+		var err error
+		if answer, err = recognized(tasks[0].result); err != nil {
+			return nil, err
+		}
 	}
 	answer.Header.Set("Content-Location", location)
 	times.declare(answer.Header)
 	return answer, nil
-}
-
-// times are the limits of one request.
-type times struct {
-	// submit is when the last of several scans may be submitted, and poll when
-	// waiting ends, whatever the caller prefers.
-	submit, poll time.Time
-	// applied is the wait that the caller preferred, in seconds; -1 if none.
-	applied int
-}
-
-func newTimes(ctx context.Context, h http.Header) times {
-	now := time.Now()
-	end, ok := ctx.Deadline()
-	if !ok {
-		end = now.Add(budget.Undeadlined)
-	}
-	quarter := end.Sub(now) / 4
-	t := times{
-		submit:  end.Add(-min(budget.Submission, quarter)),
-		poll:    end.Add(-min(budget.LastPoll, quarter)),
-		applied: -1,
-	}
-	if wait, ok := preferredWait(h); ok {
-		wait = min(wait, max(t.poll.Sub(now), 0).Truncate(time.Second))
-		t.poll, t.applied = now.Add(wait), int(wait/time.Second)
-	}
-	return t
 }

@@ -10,6 +10,7 @@ import (
 	"image"
 	"image/jpeg"
 	"io"
+	"maps"
 	"mime/multipart"
 	"net/http"
 	"net/http/httptrace"
@@ -262,9 +263,7 @@ func taskJSON(count int, more map[string]any) []byte {
 		images = append(images, base64.StdEncoding.EncodeToString([]byte(scan(i))))
 	}
 	task := map[string]any{"images": images, "omrFile": base64.StdEncoding.EncodeToString([]byte(patternText()))}
-	for name, value := range more {
-		task[name] = value
-	}
+	maps.Copy(task, more)
 	body, _ := json.Marshal(task)
 	return body
 }

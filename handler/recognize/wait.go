@@ -11,7 +11,6 @@ import (
 	"omr-relay/handler/gateway"
 	"omr-relay/internal/callrecord"
 	"omr-relay/internal/omr"
-	"omr-relay/internal/problem"
 )
 
 const (
@@ -145,31 +144,6 @@ func (q *queue) ask(ctx context.Context, client *omr.Client, t *task) {
 	}
 }
 
-// done reports whether there is nothing more to ask.
-func (t *task) done() bool { return t.result != nil || t.reason != "" }
-
-func earliest(tasks []*task) (at time.Time, ok bool) {
-	for _, t := range tasks {
-		if !t.done() && (!ok || t.due.Before(at)) {
-			at, ok = t.due, true
-		}
-	}
-	return at, ok
-}
-
-func dueBy(tasks []*task, at time.Time) (due []*task) {
-	for _, t := range tasks {
-		// One that is due a moment later is asked for in the same round.
-		if !t.done() && !t.due.After(at.Add(minPause)) {
-			due = append(due, t)
-		}
-	}
-	return due
-}
-
-// minPause keeps rounds apart.
-const minPause = 100 * time.Millisecond
-
 // sleep reports whether it was not cut short by ctx.
 func sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
@@ -180,28 +154,6 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	case <-ctx.Done():
 		return false
 	}
-}
-
-// concluded reports whether every task has come to its end.
-func concluded(tasks []*task) bool {
-	_, waiting := earliest(tasks)
-	// A task alone has no table that could tell why there is no result.
-	return !waiting && (len(tasks) > 1 || tasks[0].result != nil)
-}
-
-// unanswered returns the failure of tasks of an earlier request of which nothing
-// was learned. After a submission it is none: the tasks are there.
-func unanswered(tasks []*task) error {
-	var err error
-	for _, t := range tasks {
-		if t.body != nil || t.status != "" {
-			return nil
-		}
-		if err == nil {
-			err = t.err
-		}
-	}
-	return err
 }
 
 // accepted says where the results will be.
@@ -240,9 +192,4 @@ func (q *queue) accepted(ctx context.Context, tasks []*task, times times, locati
 	}
 	times.declare(answer.Header)
 	return answer
-}
-
-// errGone is for an id that cannot be one.
-func errGone() error {
-	return &problem.Error{Code: problem.TaskNotFound, Detail: "There is no task with this id. Results are kept for 24 hours."}
 }

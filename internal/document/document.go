@@ -2,10 +2,13 @@
 // many pages it has: names and declared types are what a phone or a form made
 // them. It is asked before a call is paid for that the upstream would refuse.
 //
-//	document.go  which kind
-//	pages.go     how many pages a TIFF has, or a PDF
+// Each file uses those below it:
+//
+//	pages.go     how many pages a file has
+//	tiff.go      the directories of a TIFF
 //	pdf.go       the objects of a PDF
 //	pattern.go   whether a file is a recognition pattern
+//	document.go  which kind a file is
 //
 // All functions are safe for concurrent use, read nothing beyond their argument
 // and keep nothing of it.
@@ -103,3 +106,6 @@ func isoBrand(brand string) Kind {
 		return Unknown
 	}
 }
+
+// maxPages is where counting pages ends.
+const maxPages = 10_000
