@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -35,6 +36,14 @@ var problems = map[problem.Code]struct {
 	problem.UpstreamTimeout:        {http.StatusGatewayTimeout, "Upstream timeout"},
 	problem.ResponseTooLarge:       {http.StatusBadGateway, "Response too large"},
 	problem.Internal:               {http.StatusInternalServerError, "Internal error"},
+
+	problem.InvalidInput:      {http.StatusUnprocessableEntity, "Invalid input"},
+	problem.NotAcceptable:     {http.StatusNotAcceptable, "Not acceptable"},
+	problem.RecognitionFailed: {http.StatusUnprocessableEntity, "Recognition failed"},
+	problem.RecognitionEmpty:  {http.StatusUnprocessableEntity, "Nothing was recognized"},
+	problem.GenerationFailed:  {http.StatusUnprocessableEntity, "Generation failed"},
+	problem.ResultLost:        {http.StatusGone, "Result lost"},
+	problem.TaskNotFound:      {http.StatusNotFound, "Task not found"},
 }
 
 // severity is the level at which a failure is logged. What a person must see is a
@@ -64,6 +73,8 @@ type problemDocument struct {
 	Detail   string       `json:"detail,omitempty"`
 	Instance string       `json:"instance,omitempty"`
 	Code     problem.Code `json:"code"`
+	Field    string       `json:"field,omitempty"`
+	Messages []string     `json:"messages,omitempty"`
 }
 
 // problem turns a failure into the answer that the caller gets. Nothing of the
@@ -83,8 +94,13 @@ func problemAnswer(err error, requestID string) *gateway.Answer {
 		Detail:   detail,
 		Instance: requestID,
 		Code:     code,
+		Field:    e.Field,
+		Messages: e.Messages,
 	})
-	header := http.Header{"Content-Type": {"application/problem+json"}, "Cache-Control": {"no-store"}}
+	header := http.Header{}
+	maps.Copy(header, e.Header)
+	header.Set("Content-Type", "application/problem+json")
+	header.Set("Cache-Control", "no-store")
 	if len(e.Allow) > 0 {
 		header.Set("Allow", strings.Join(e.Allow, ", "))
 	}

@@ -19,7 +19,7 @@ import (
 // methods included, stands in itself or further down.
 func TestFilesUseThoseBelowThem(t *testing.T) {
 	t.Chdir("../..") // where the importer finds the module
-	for _, dir := range []string{"handler", "handler/gateway", "internal/apikey", "internal/lambdaruntime", "internal/token"} {
+	for _, dir := range []string{"handler", "handler/gateway", "handler/recognize", "internal/apikey", "internal/document", "internal/lambdaruntime", "internal/omr", "internal/token"} {
 		files := token.NewFileSet()
 		var parsed []*ast.File
 		var order []string

@@ -6,6 +6,8 @@
 //	├─ AnswerReserve                 0.5 s   kept to carry the answer out
 //	│  └─ LogReserve                 0.1 s   of it, to log that nobody takes the answer
 //	└─ a call                       24.5 s
+//	   ├─ Submission                 4 s   what one of several scans must have left to be submitted
+//	   ├─ LastPoll                 1.5 s   what a fetch of a result must have left
 //	   ├─ a token
 //	   │  ├─ SecretAttempt             3 s   one request to Secrets Manager, which the SDK repeats
 //	   │  ├─ SecretFallback          0.6 s   all of them, where older credentials are at hand
@@ -43,6 +45,14 @@ const (
 	// RefreshJoin is how long an invocation that is done waits for the refresh it
 	// began.
 	RefreshJoin = time.Second
+
+	// Submission is how much of a call must be left for one more of several scans
+	// to be submitted: one that is cut off may have been paid for, and nobody
+	// knows its id. Of shorter calls it is a quarter.
+	Submission = 4 * time.Second
+	// LastPoll is how much must be left for a result to be asked for. Waiting ends
+	// then. Of shorter calls it is a quarter.
+	LastPoll = 1500 * time.Millisecond
 
 	// Dial is for one TCP connection, name look-up included.
 	Dial = 3 * time.Second
