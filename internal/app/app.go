@@ -51,7 +51,7 @@ type Relay struct {
 	Log     *slog.Logger
 
 	tokens *token.Cache
-	ahead  func() // opens connections for the first calls, once
+	ahead  func(ctx context.Context) (end func()) // opens the connection for the first mint
 }
 
 // New builds a Relay. It makes no call.
@@ -128,7 +128,7 @@ func (r *Relay) Invoke(ctx context.Context, event []byte) ([]byte, error) {
 // until ctx ends at the latest. After an error the first call tries afresh.
 // It must have been called, if at all, before the first invocation.
 func (r *Relay) Prefetch(ctx context.Context) error {
-	r.ahead()
+	defer r.ahead(ctx)()
 	_, err := r.tokens.Ensure(ctx, 0)
 	return err
 }
