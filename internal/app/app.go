@@ -99,6 +99,7 @@ func New(cfg config.Config, opts Options) *Relay {
 			Tokens:         tokens,
 			WarmupInterval: cfg.WarmupInterval,
 			Streaming:      cfg.Streaming,
+			AllowOrigin:    cfg.AllowOrigin,
 			Log:            log,
 			Metrics:        metrics,
 		}),
