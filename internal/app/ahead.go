@@ -13,10 +13,10 @@ import (
 // are 40 ms away, the first answer comes after 0.55 of the time that it takes
 // without (internal/bench).
 //
-// It does not wait for them and starts no goroutine: t dials
-// as it does for any request, with its own time limits, and keeps the connection
-// for the first request that comes. One that comes sooner dials as well and goes
-// out on whichever connection is ready first. A dial that fails is nobody's error.
+// It does not wait for them and starts no goroutine: t dials as it does for any
+// request, with its own time limits, and keeps the connection for the first request
+// that comes. One that comes sooner dials as well and goes out on whichever
+// connection is ready first. A dial that fails is nobody's error.
 func connectAhead(t *http.Transport, urls ...*url.URL) {
 	asked := map[string]bool{}
 	for _, u := range urls {

@@ -203,10 +203,10 @@ func (l *loop) invoke(ctx context.Context, inv invocation, out io.Writer) (answe
 	ctx, cancel := context.WithDeadline(ctx, inv.deadline)
 	defer cancel()
 	if l.alone {
+		// The AWS SDK sends it on, and Lambda stops calls that go round in circles.
 		_ = os.Setenv("_X_AMZN_TRACE_ID", inv.trace)
 	}
-	// The AWS SDK looks for it there to find calls that go round in circles.
-	ctx = context.WithValue(ctx, "x-amzn-trace-id", inv.trace) //nolint:revive,staticcheck // the key is aws-lambda-go's
+	ctx = context.WithValue(ctx, "x-amzn-trace-id", inv.trace) //nolint:revive,staticcheck // the key is aws-lambda-go's, and what reads traces knows it
 	return l.handler.Serve(lambdacontext.NewContext(ctx, &inv.lambda), inv.payload, l.answer[:0], out)
 }
 
