@@ -23,13 +23,13 @@ func BenchmarkInvoke(b *testing.B) {
 		name     string
 		event    event
 		response string
-		stream   io.Writer
+		streamed bool
 	}{
-		{"small", submitEvent().withBody(small), "12345678-1234-4123-8123-123456789abc", nil},
-		{"form", submitEvent().withBody(form), "12345678-1234-4123-8123-123456789abc", nil},
-		{"form_base64", submitEvent().withBody(base64.StdEncoding.EncodeToString([]byte(form)[:formBody/4*3])).with("isBase64Encoded", true), "12345678-1234-4123-8123-123456789abc", nil},
-		{"response", resultEvent(), `{"results":[{"data":"` + strings.Repeat("iVBORw0K", 1<<17) + `"}]}`, nil},
-		{"streamed", resultEvent(), `{"results":[{"data":"` + strings.Repeat("iVBORw0K", 1<<17) + `"}]}`, io.Discard},
+		{"small", submitEvent().withBody(small), "12345678-1234-4123-8123-123456789abc", false},
+		{"form", submitEvent().withBody(form), "12345678-1234-4123-8123-123456789abc", false},
+		{"form_base64", submitEvent().withBody(base64.StdEncoding.EncodeToString([]byte(form)[:formBody/4*3])).with("isBase64Encoded", true), "12345678-1234-4123-8123-123456789abc", false},
+		{"response", resultEvent(), `{"results":[{"data":"` + strings.Repeat("iVBORw0K", 1<<17) + `"}]}`, false},
+		{"streamed", resultEvent(), `{"results":[{"data":"` + strings.Repeat("iVBORw0K", 1<<17) + `"}]}`, true},
 	} {
 		b.Run(bench.name, func(b *testing.B) {
 			h := handler.New(handler.Config{
@@ -41,19 +41,21 @@ func BenchmarkInvoke(b *testing.B) {
 					}
 					return respond(http.StatusOK, nil, bench.response), nil
 				}),
-				Streaming: true,
+				Streaming: bench.streamed,
 				Tokens:    tokens(func(context.Context, time.Duration) (time.Duration, error) { return time.Hour, nil }),
 			})
 			payload := bench.event.payload()
 			b.SetBytes(int64(len(payload) + len(bench.response)))
 			b.ReportAllocs()
-			var dst []byte
 			for b.Loop() {
-				out, err := h.Serve(b.Context(), payload, dst[:0], bench.stream)
+				response, err := h.Respond(b.Context(), payload)
 				if err != nil {
 					b.Fatal(err)
 				}
-				dst = out
+				if _, err := response.WriteTo(io.Discard); err != nil {
+					b.Fatal(err)
+				}
+				response.Done(nil)
 			}
 		})
 	}

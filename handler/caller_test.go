@@ -16,7 +16,7 @@ func TestCaller(t *testing.T) {
 		"IAM":        {"rest", `{"identity":{"caller":"AIDAEXAMPLE:session","userArn":"arn:aws:iam::123456789012:user/x"}}`, "", "AIDAEXAMPLE:session"},
 		"user pool":  {"rest", `{"identity":{},"authorizer":{"claims":{"client_id":"1example","sub":"s"}}}`, "", "1example"},
 		"nobody":     {"rest", `{"identity":null,"authorizer":null}`, "", ""},
-		"no names":   {"rest", `{"identity":{"apiKeyId":"a\nb","caller":"` + strings.Repeat("x", 65) + `"}}`, "", ""},
+		"no names":   {"rest", `{"identity":{"apiKeyId":"a\nb","caller":"` + strings.Repeat("x", 257) + `"}}`, "", ""},
 		"HTTP IAM":   {"http", `{"http":{"method":"GET"},"authorizer":{"iam":{"callerId":"AIDAEXAMPLE"}}}`, "", "AIDAEXAMPLE"},
 		"HTTP JWT":   {"http", `{"http":{"method":"GET"},"authorizer":{"jwt":{"claims":{"sub":"s-1"}}}}`, "", "s-1"},
 	} {

@@ -12,7 +12,7 @@ import (
 // that begin with one of forwardedPrefixes. An allow-list: whatever else a
 // caller, a proxy or API Gateway adds stays here.
 var forwarded = []string{
-	"Accept", "Accept-Language", "Content-Type", "User-Agent", "Range", "Prefer", "Traceparent", "Tracestate",
+	"Accept", "Accept-Language", "Content-Type", "User-Agent", "Prefer", "Traceparent", "Tracestate",
 }
 
 var forwardedPrefixes = []string{"If-", "X-Aspose-"}
@@ -30,7 +30,7 @@ func requestHeaders(caller http.Header) (http.Header, error) {
 	for _, coding := range caller.Values("Content-Encoding") {
 		if c := strings.TrimSpace(coding); c != "" && !strings.EqualFold(c, "identity") {
 			return nil, &problem.Error{Code: problem.UnsupportedMediaType,
-				Detail: "The relay does not forward Content-Encoding: send the body as it is."}
+				Detail: "The relay does not forward Content-Encoding: send the body as it is.", AcceptEncoding: "identity"}
 		}
 	}
 	named := connectionNamed(caller)
@@ -56,12 +56,13 @@ func forwards(name string) bool {
 }
 
 // responseHeaders returns the upstream's headers that go back to the caller.
-// Cookies do not: the upstream's session is the relay's.
+// Cookies do not: the upstream's session is the relay's. Nor does what it allows
+// to pages of other origins, which is for the relay to say.
 func responseHeaders(upstream http.Header) http.Header {
 	named := connectionNamed(upstream)
 	out := http.Header{}
 	for name, values := range upstream {
-		if name != "Set-Cookie" && !named[name] && !slices.Contains(hopByHop, name) {
+		if name != "Set-Cookie" && !strings.HasPrefix(name, "Access-Control-") && !named[name] && !slices.Contains(hopByHop, name) {
 			out[name] = values
 		}
 	}
@@ -89,4 +90,16 @@ func validName(name string) bool {
 // invalidValue reports whether value could not be a field value (RFC 9110 §5.5).
 func invalidValue(value string) bool {
 	return strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f })
+}
+
+// relayed are the methods that a relayed call may have. TRACE is not among
+// them: its answer repeats the request, Bearer and all.
+var relayed = []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+
+// knownMethod keeps a caller's inventions out of the log.
+func knownMethod(method string) string {
+	if slices.Contains(relayed, method) {
+		return method
+	}
+	return "other"
 }

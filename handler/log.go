@@ -3,9 +3,9 @@ package handler
 import (
 	"context"
 	"log/slog"
-	"slices"
 	"time"
 
+	"omr-relay/internal/callrecord"
 	"omr-relay/internal/metric"
 	"omr-relay/internal/problem"
 )
@@ -22,43 +22,45 @@ func (h *Handler) logInvocation(ctx context.Context, inv *invocation) {
 		h.log.LogAttrs(ctx, slog.LevelError, "invocation", append(attrs, slog.String("error", inv.err.Error()))...)
 		return
 	}
-	add(slog.String("event", string(inv.event.kind)))
-	if req := inv.event.request; req != nil {
-		add(slog.String("method", knownMethod(req.method)))
-		add(slog.String("route", string(inv.route)))
-		add(slog.Int("status", inv.answer.status))
-		if inv.token.UpstreamStatus != 0 {
-			add(slog.Int("upstream_status", inv.token.UpstreamStatus))
+	add(slog.String("event", string(inv.event.Kind)))
+	if req := inv.event.Request; req != nil {
+		add(slog.String("method", knownMethod(req.Method)))
+		add(slog.String("route", inv.route))
+		add(slog.Int("status", inv.status))
+		if inv.record.UpstreamStatus != 0 {
+			add(slog.Int("upstream_status", inv.record.UpstreamStatus))
 		}
-		if req.caller.keyID != "" {
-			add(slog.String("api_key_id", req.caller.keyID))
+		if req.Caller.KeyID != "" {
+			add(slog.String("api_key_id", req.Caller.KeyID))
 		}
-		if req.caller.identity != "" {
-			add(slog.String("caller", req.caller.identity))
+		if req.Caller.Principal != "" {
+			add(slog.String("caller", req.Caller.Principal))
 		}
-		add(slog.Int("bytes_in", len(req.body.bytes)))
-		add(slog.Int("bytes_out", len(inv.answer.body)+inv.out.relayed()))
+		add(slog.Int("bytes_in", len(req.Body.B)))
+		add(slog.Int("bytes_out", inv.bytesOut))
 	} else {
 		add(slog.Bool("warm", inv.err == nil))
 		if inv.err != nil {
 			level = slog.LevelWarn
 		}
 	}
-	if inv.token.Token != "" {
-		add(slog.String("token", string(inv.token.Token)))
-		if err := inv.token.RefreshErr; err != nil {
+	if inv.record.Token != "" {
+		add(slog.String("token", string(inv.record.Token)))
+		if err := inv.record.RefreshErr; err != nil {
 			add(slog.String("refresh_error", problem.From(err).Error()))
 		}
-		add(slog.Int("upstream_calls", inv.token.UpstreamCalls))
-		add(millis("token_ms", inv.token.TokenTime))
-		add(millis("upstream_ms", max(inv.call-inv.token.TokenTime, 0)))
+		add(slog.Int("upstream_calls", inv.record.UpstreamCalls))
+		addTasks(add, inv.record)
+		add(millis("token_ms", inv.record.TokenTime))
+		add(millis("upstream_ms", max(inv.upstream-inv.record.TokenTime, 0)))
 		h.countCalls(inv)
 	}
 	add(millis("duration_ms", time.Since(inv.began)))
 	if inv.err != nil {
 		failure := problem.From(inv.err)
-		if failure.Code == problem.Internal && inv.event.request != nil {
-			level = slog.LevelError // a fault of ours, which whoever filters must see
+		level = max(level, severity(failure.Code))
+		if inv.event.Request != nil {
+			h.metrics.Count("Problems", 1, metric.Dimension{Name: "Code", Value: string(failure.Code)})
 		}
 		add(slog.String("code", string(failure.Code)))
 		add(slog.String("error", failure.Error()))
@@ -66,12 +68,20 @@ func (h *Handler) logInvocation(ctx context.Context, inv *invocation) {
 	h.log.LogAttrs(ctx, level, "invocation", attrs...)
 }
 
-// knownMethod keeps a caller's inventions out of the log.
-func knownMethod(method string) string {
-	if slices.Contains(relayed, method) {
-		return method
+// addTasks says what was submitted and asked for. The ids are there whatever has
+// become of the answer: a submitted task is paid for.
+func addTasks(add func(slog.Attr), record *callrecord.Record) {
+	if record.Submissions+record.Polls == 0 {
+		return
 	}
-	return "other"
+	add(slog.Int("submissions", record.Submissions))
+	add(slog.Int("polls", record.Polls))
+	if len(record.Tasks) > 0 {
+		add(slog.Any("tasks", record.Tasks))
+	}
+	if record.WaitErr != nil {
+		add(slog.String("wait_error", problem.From(record.WaitErr).Error()))
+	}
 }
 
 // millis gives a duration in milliseconds, to the microsecond.
@@ -79,25 +89,10 @@ func millis(name string, d time.Duration) slog.Attr {
 	return slog.Float64(name, float64(d.Microseconds())/1000)
 }
 
-// recovered answers an invocation that panicked.
-func (h *Handler) recovered(inv *invocation, cause any, dst []byte) ([]byte, error) {
-	inv.err = problem.Panicked(cause)
-	switch {
-	case inv.event == nil:
-		return nil, inv.err
-	case inv.event.warmup():
-		return append(dst, h.reportWarmUp(0, inv.err)...), nil
-	}
-	if !inv.out.begun() {
-		inv.answer = problemAnswer(inv.err, inv.id)
-	}
-	return h.deliver(inv, dst)
-}
-
 // countCalls counts the calls that went upstream, each of which may cost, by
 // the caller's key.
 func (h *Handler) countCalls(inv *invocation) {
-	if id := inv.event.request.caller.keyID; id != "" && inv.token.UpstreamCalls > 0 {
-		h.metrics.Count("UpstreamCalls", inv.token.UpstreamCalls, metric.Dimension{Name: "ApiKeyId", Value: id})
+	if id := inv.event.Request.Caller.KeyID; id != "" && inv.record.UpstreamCalls > 0 {
+		h.metrics.Count("UpstreamCalls", inv.record.UpstreamCalls, metric.Dimension{Name: "ApiKeyId", Value: id})
 	}
 }

@@ -94,7 +94,7 @@ func TestPanicInAWarmUp(t *testing.T) {
 				t.Errorf("%s, %s: answered %s", name, kind, got)
 			}
 			wantPanicLine(t, f.out.String())
-			if log := f.out.String(); !strings.Contains(log, `"level":"WARN"`) || strings.Count(log, `"WarmUpFailures":1,`) != 1 {
+			if log := f.out.String(); !strings.Contains(log, `"level":"ERROR"`) || strings.Count(log, `"WarmUpFailures":1,`) != 1 {
 				t.Errorf("%s, %s: logged %s", name, kind, log)
 			}
 		}
@@ -131,3 +131,29 @@ func TestSilentHandler(t *testing.T) {
 	warmUp(t, silent, warmUps["input"])
 	wantProblem(t, invoke(t, silent, submitEvent()), http.StatusInternalServerError, "internal_error")
 }
+
+// A panic while an answer is read still closes its body, which ends the refresh
+// that the call began: nothing outlives the invocation.
+func TestPanicWhileAnAnswerIsReadClosesIt(t *testing.T) {
+	for _, streaming := range []bool{false, true} {
+		for name, first := range map[string]string{"at once": "", "after a piece": "begun"} {
+			closed := 0
+			f := fixtureOf(handler.Config{Streaming: streaming, Relay: roundTrip(func(*http.Request) (*http.Response, error) {
+				body := struct {
+					io.Reader
+					io.Closer
+				}{io.MultiReader(strings.NewReader(first), panickingBody{}), closer(func() { closed++ })}
+				return &http.Response{StatusCode: http.StatusOK, Body: body, ContentLength: -1}, nil
+			})})
+			_, _ = serveTo(f, t.Context(), resultEvent().payload(), io.Discard)
+			if closed != 1 || strings.Count(f.out.String(), `"message":"invocation"`) != 1 {
+				t.Errorf("streaming %t, %s: closed %d times; logged %s", streaming, name, closed, f.out.String())
+			}
+		}
+	}
+}
+
+// closer is a function in a body's Close.
+type closer func()
+
+func (c closer) Close() error { c(); return nil }

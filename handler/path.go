@@ -7,65 +7,9 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"omr-relay/handler/gateway"
 	"omr-relay/internal/problem"
 )
-
-// ownPath returns the part of path that is the relay's own. What stands before
-// it (a custom domain's base path, a stage) is told by the resource that
-// matched: the path that the caller meant is the resource with its parameters
-// filled in. It is returned as path has it wherever path ends in it, since a
-// parameter may come decoded.
-func ownPath(path, resource string, params map[string]string) string {
-	if !strings.HasPrefix(resource, "/") {
-		return path
-	}
-	filled := true
-	meant := parameter.ReplaceAllStringFunc(resource, func(name string) string {
-		value, ok := params[strings.TrimSuffix(name[1:len(name)-1], "+")]
-		filled = filled && ok
-		return value
-	})
-	if !filled {
-		return path
-	}
-	plain := unescaped(meant)
-	for _, ending := range []string{plain, plain + "/"} {
-		if tail := rawTail(path, ending); tail != "" {
-			return tail
-		}
-	}
-	return meant
-}
-
-// rawTail returns the end of path that decodes to plain, or "" if path does not
-// end so. It goes backwards, which percent-encoding allows: no other unit ends
-// like one of its own.
-func rawTail(path, plain string) string {
-	i := len(path)
-	for j := len(plain) - 1; j >= 0; j-- {
-		unit := ""
-		switch {
-		case i >= 3 && path[i-3] == '%' && unescaped(path[i-3:i]) != path[i-3:i]:
-			unit = path[i-3 : i]
-		case i >= 1:
-			unit = path[i-1 : i]
-		}
-		if unescaped(unit) != plain[j:j+1] {
-			return ""
-		}
-		i -= len(unit)
-	}
-	return path[i:]
-}
-
-var parameter = regexp.MustCompile(`\{[^{}]+\}`)
-
-func unescaped(s string) string {
-	if plain, err := url.PathUnescape(s); err == nil {
-		return plain
-	}
-	return s
-}
 
 // target is a path that may be sent.
 type target struct {
@@ -132,7 +76,7 @@ func escapePath(path string) string {
 		}
 		path = out.String()
 	}
-	return escape(path, func(b byte) bool {
+	return gateway.PercentEncode(path, func(b byte) bool {
 		return b <= ' ' || b >= 0x7f || strings.IndexByte("\"#<>?\\^`{}", b) >= 0
 	})
 }
@@ -140,4 +84,11 @@ func escapePath(path string) string {
 // percentAlone reports whether a percent sign stands without its two digits.
 func percentAlone(path string) bool {
 	return strings.Count(path, "%") != len(percentEncoded.FindAllString(path, -1))
+}
+
+func unescaped(s string) string {
+	if plain, err := url.PathUnescape(s); err == nil {
+		return plain
+	}
+	return s
 }

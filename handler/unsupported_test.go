@@ -8,7 +8,7 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"omr-relay/handler"
+	"omr-relay/handler/gateway"
 )
 
 // Each event is full of canaries: its name may be told, what it holds may not.
@@ -64,7 +64,7 @@ func TestUnsupportedEvents(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			f := newFixture(nil)
 			out, err := f.Invoke(withID(t.Context()), []byte(payload))
-			unsupported, ok := errors.AsType[*handler.UnsupportedEvent](err)
+			unsupported, ok := errors.AsType[*gateway.UnsupportedEvent](err)
 			if out != nil || !ok || unsupported.What != what || err.Error() != "unsupported event: "+what {
 				t.Errorf("%s: got %.80s, %v, want %s", name, out, err, what)
 			}

@@ -8,19 +8,26 @@ import (
 	"sync"
 	"time"
 
+	"omr-relay/internal/budget"
 	"omr-relay/internal/problem"
 )
 
 // warmupMargin covers a ping that comes late: schedules keep to the minute.
 const warmupMargin = time.Minute
 
-// connectBudget is for the connection and one empty answer.
-const connectBudget = 5 * time.Second
-
 // warmUp makes sure that the token outlives the time to the next ping and that
 // a connection to the upstream is open. A failure is reported, not returned:
 // an error would have Lambda repeat the event.
-func (h *Handler) warmUp(ctx context.Context, inv *invocation) []byte {
+func (h *Handler) warmUp(ctx context.Context, inv *invocation) (report []byte) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			inv.err = problem.Panicked(cause)
+			report = h.reportWarmUp(0, inv.err)
+		}
+	}()
+	// A warm-up that takes longer keeps the environment from real calls.
+	ctx, cancel := context.WithTimeout(ctx, budget.WarmUp)
+	defer cancel()
 	var connected error
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -61,9 +68,6 @@ func (h *Handler) reportWarmUp(left time.Duration, err error) []byte {
 // connect opens a connection by a request that costs nothing: it carries no
 // token and asks for nothing under /omr/. Any answer will do.
 func (h *Handler) connect(ctx context.Context) error {
-	// A warm-up that waits longer keeps the environment from real calls.
-	ctx, cancel := context.WithTimeout(ctx, connectBudget)
-	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodHead, h.cfg.BaseURL.JoinPath("/").String(), nil)
 	if err != nil {
 		return err

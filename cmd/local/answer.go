@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -22,7 +23,7 @@ func writeAnswer(w http.ResponseWriter, r *http.Request, response []byte) error 
 		return fmt.Errorf("decoding the response: %w", err)
 	}
 	body := []byte(answer.Body)
-	if answer.IsBase64Encoded {
+	if answer.IsBase64Encoded && acceptsBinary(r) {
 		decoded, err := base64.StdEncoding.DecodeString(answer.Body)
 		if err != nil {
 			return fmt.Errorf("decoding the body: %w", err)
@@ -36,6 +37,14 @@ func writeAnswer(w http.ResponseWriter, r *http.Request, response []byte) error 
 	// takes no body; neither can be reported to anybody.
 	_, _ = w.Write(body)
 	return nil
+}
+
+// acceptsBinary tells whether the deployed API would hand binary on as it is: it
+// does to requests whose first Accept is one of the template's binary types, and
+// hands the base64 to others.
+func acceptsBinary(r *http.Request) bool {
+	first, _, _ := strings.Cut(r.Header.Get("Accept"), ",")
+	return binaryType(first)
 }
 
 // writeHead sends the status and headers of a streamed answer and returns what
@@ -55,11 +64,11 @@ func sendHead(w http.ResponseWriter, r *http.Request, answer events.APIGatewayPr
 	}
 	headers := w.Header()
 	for name, value := range answer.Headers {
-		headers.Set(name, value)
+		headers.Set(remapped(name), value)
 	}
 	for name, values := range answer.MultiValueHeaders {
 		// A name in both forms has the values of this one alone.
-		headers[http.CanonicalHeaderKey(name)] = values
+		headers[http.CanonicalHeaderKey(remapped(name))] = values
 	}
 	if r.Method != http.MethodHead {
 		headers.Del("Content-Length") // the server knows better
@@ -69,6 +78,15 @@ func sendHead(w http.ResponseWriter, r *http.Request, answer events.APIGatewayPr
 	}
 	w.WriteHeader(answer.StatusCode)
 	return nil
+}
+
+// remapped is the name under which a REST API passes an integration's header on:
+// https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html
+func remapped(name string) string {
+	if strings.EqualFold(name, "WWW-Authenticate") {
+		return "X-Amzn-Remapped-Www-Authenticate"
+	}
+	return name
 }
 
 // flushing sends each Write at once. A client that has gone disturbs nothing,

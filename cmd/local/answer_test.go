@@ -9,6 +9,7 @@ import (
 
 func TestAnswerIsWhatTheFunctionReturned(t *testing.T) {
 	for name, c := range map[string]struct {
+		accept   string
 		response string
 		status   int
 		header   http.Header
@@ -21,10 +22,23 @@ func TestAnswerIsWhatTheFunctionReturned(t *testing.T) {
 			body:     "größe",
 		},
 		"binary": {
+			accept:   "Application/Octet-Stream; q=1, */*",
 			response: `{"statusCode":201,"headers":{"Content-Type":"image/png"},"body":"iVBO//4=","isBase64Encoded":true}`,
 			status:   201,
 			header:   http.Header{"Content-Type": {"image/png"}},
 			body:     "\x89PN\xff\xfe",
+		},
+		"binary for whoever takes anything": {
+			accept:   "*/*, application/octet-stream",
+			response: `{"statusCode":201,"headers":{"Content-Type":"image/png"},"body":"iVBO//4=","isBase64Encoded":true}`,
+			status:   201,
+			header:   http.Header{"Content-Type": {"image/png"}},
+			body:     "iVBO//4=",
+		},
+		"a header that a REST API renames": {
+			response: `{"statusCode":401,"headers":{"Content-Type":"a/b","www-authenticate":"Basic"},"multiValueHeaders":{"WWW-Authenticate":["Basic","Digest"]}}`,
+			status:   401,
+			header:   http.Header{"Content-Type": {"a/b"}, "X-Amzn-Remapped-Www-Authenticate": {"Basic", "Digest"}},
 		},
 		"a header in both forms": {
 			response: `{"statusCode":200,"headers":{"X-A":"0","Content-Type":"a/b"},"multiValueHeaders":{"x-a":["1","2"]}}`,
@@ -46,6 +60,7 @@ func TestAnswerIsWhatTheFunctionReturned(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := httptest.NewRecorder()
 			r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+			r.Header.Set("Accept", c.accept)
 			if err := writeAnswer(w, r, []byte(c.response)); err != nil {
 				t.Fatal(err)
 			}
@@ -74,6 +89,7 @@ func TestMalformedResponsesAreErrorsAndSendNothing(t *testing.T) {
 	} {
 		w := httptest.NewRecorder()
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+		r.Header.Set("Accept", "application/octet-stream")
 		if err := writeAnswer(w, r, []byte(response)); err == nil {
 			t.Errorf("%s: no error", response)
 		}

@@ -87,10 +87,10 @@ func TestInvokeWithTheRealUpstreamAlone(t *testing.T) {
 	services.Rotate("another-client", "another-secret")
 	got := runWith(t.Context(), strings.NewReader(""), env(map[string]string{"OMR_BASE_URL": services.URL()}), "invoke", "../../events/recognize.json")
 	noSecretsIn(t, got)
-	if got.status != exitOK || !strings.Contains(got.stdout, `"statusCode":503`) || services.Aspose.Count() != 0 {
+	if got.status != exitFailed || !strings.Contains(got.stdout, `"statusCode":503`) || services.Aspose.Count() != 0 {
 		t.Errorf("status %d, stdout %s, %d calls", got.status, got.stdout, services.Aspose.Count())
 	}
-	if !inOrder(got.stderr, "· using     the stand-in Secrets Manager; set OMR_SECRET_ID", "refused: ", " invalid_client, in ") {
+	if !inOrder(got.stderr, "· using     the stand-in Secrets Manager; set OMR_SECRET_ID", "refused: ", " invalid_client, in ", "← answer    503, ", ": token_unavailable: the token endpoint answered 400 invalid_client") {
 		t.Errorf("narrated\n%s", got.stderr)
 	}
 }

@@ -1,19 +1,20 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"fmt"
-	"io"
 	"time"
+
+	"omr-relay/internal/budget"
+	"omr-relay/internal/lambdaruntime"
 
 	"github.com/aws/aws-lambda-go/lambdacontext"
 )
 
 const (
-	// invocationTime is what an invocation gets, a little less than API
-	// Gateway waits for an answer.
-	invocationTime = 25 * time.Second
+	invocationTime = budget.Function
 
 	functionARN = "arn:aws:lambda:us-east-1:123456789012:function:omr-relay"
 )
@@ -23,38 +24,68 @@ const (
 type function struct {
 	handler server
 	tell    *narrator
+	causes  *causes // nil: nobody asks why
 	close   func()
 }
 
-// server serves an event, and returns the answer or writes it to stream.
+// server answers an event, whole or in whatever way it is set to.
 type server interface {
-	Serve(ctx context.Context, event, dst []byte, stream io.Writer) ([]byte, error)
+	Invoke(ctx context.Context, event []byte) ([]byte, error)
+	Respond(ctx context.Context, event []byte) (lambdaruntime.Response, error)
 }
 
-// invoke passes one event to the handler, under a request id of its own and
-// the invocation's deadline, and narrates it. An answer that the handler streams
-// goes to what open returns; without open it streams none.
-func (f *function) invoke(ctx context.Context, event []byte, open opener) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, invocationTime)
+// invoke passes one event to the handler and narrates it.
+func (f *function) invoke(ctx context.Context, event []byte) ([]byte, error) {
+	ctx, id, cancel := f.begin(ctx, event)
 	defer cancel()
-	ctx = lambdacontext.NewContext(ctx, &lambdacontext.LambdaContext{
-		AwsRequestID:       newUUID(),
-		InvokedFunctionArn: functionARN,
-	})
-	f.tell.event(event)
 	start := time.Now()
-	stream := &streamed{open: open}
-	var to io.Writer // nil: the handler streams nothing
-	if open != nil {
-		to = stream
-	}
-	response, err := f.handler.Serve(ctx, event, nil, to)
-	if stream.status == 0 {
-		f.tell.answer(response, err, time.Since(start))
-	} else {
-		f.tell.streamed(stream, err, time.Since(start))
-	}
+	response, err := f.handler.Invoke(ctx, event)
+	f.tell.answer(response, err, f.cause(id), time.Since(start))
 	return response, err
+}
+
+// respond is invoke with an answer that may be streamed: then it goes to what open
+// returns, and nothing is returned.
+func (f *function) respond(ctx context.Context, event []byte, open opener) ([]byte, error) {
+	ctx, id, cancel := f.begin(ctx, event)
+	defer cancel()
+	start := time.Now()
+	response, err := f.handler.Respond(ctx, event)
+	if err != nil {
+		f.tell.answer(nil, err, f.cause(id), time.Since(start))
+		return nil, err
+	}
+	whole, ok := response.Whole()
+	if ok {
+		whole = bytes.Clone(whole)
+		response.Done(nil)
+		f.tell.answer(whole, nil, f.cause(id), time.Since(start))
+		return whole, nil
+	}
+	stream := &streamed{open: open}
+	if _, err = response.WriteTo(stream); err == nil && stream.status == 0 {
+		err = errNoHead
+	}
+	response.Done(err)
+	f.tell.streamed(stream, err, f.cause(id), time.Since(start))
+	return nil, err
+}
+
+// begin gives an invocation a request id of its own and its deadline.
+func (f *function) begin(ctx context.Context, event []byte) (_ context.Context, id string, _ context.CancelFunc) {
+	f.tell.event(event)
+	id = newUUID()
+	ctx = lambdacontext.NewContext(ctx, &lambdacontext.LambdaContext{AwsRequestID: id, InvokedFunctionArn: functionARN})
+	ctx, cancel := context.WithTimeout(ctx, invocationTime)
+	return ctx, id, cancel
+}
+
+// cause is why the invocation failed, as the log has it, or "".
+func (f *function) cause(id string) string {
+	if f.causes == nil {
+		return ""
+	}
+	return f.causes.take(id)
 }
 
 // newUUID returns a random (version 4) UUID.

@@ -3,11 +3,13 @@ package main
 import (
 	"bytes"
 	"context"
-	"io"
+	"errors"
 	"regexp"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"omr-relay/internal/lambdaruntime"
 
 	"github.com/aws/aws-lambda-go/lambdacontext"
 )
@@ -15,8 +17,10 @@ import (
 // handle is a server made of a function.
 type handle func(context.Context, []byte) ([]byte, error)
 
-func (f handle) Serve(ctx context.Context, event, _ []byte, _ io.Writer) ([]byte, error) {
-	return f(ctx, event)
+func (f handle) Invoke(ctx context.Context, event []byte) ([]byte, error) { return f(ctx, event) }
+
+func (f handle) Respond(context.Context, []byte) (lambdaruntime.Response, error) {
+	return nil, errors.New("not asked for")
 }
 
 func TestEachInvocationHasAnIDAndADeadlineOfItsOwn(t *testing.T) {
@@ -35,7 +39,7 @@ func TestEachInvocationHasAnIDAndADeadlineOfItsOwn(t *testing.T) {
 			return event, nil
 		})}
 		for range 3 {
-			if response, err := fn.invoke(t.Context(), []byte("{}"), nil); err != nil || string(response) != "{}" {
+			if response, err := fn.invoke(t.Context(), []byte("{}")); err != nil || string(response) != "{}" {
 				t.Errorf("%q and %v", response, err)
 			}
 			<-time.After(time.Second) // the next deadline is another

@@ -8,13 +8,17 @@ import (
 	"io"
 	"os"
 	"reflect"
+	"strings"
+
+	"omr-relay/handler"
 )
 
 // maxEventFile bounds what is read as an event. It is more than Lambda takes,
 // and enough for the largest request that API Gateway takes, in base64.
 const maxEventFile = 16 << 20
 
-// errInvocation: the handler failed, and the failure is already printed.
+// errInvocation: the handler failed, or the relay itself answered 5xx, and what
+// there is to say is already printed.
 var errInvocation = errors.New("the handler failed")
 
 // invoke sends the event in the named file through the relay and prints the
@@ -30,7 +34,7 @@ func invoke(ctx context.Context, c console, name string) error {
 	}
 	defer fn.close()
 
-	response, failure := fn.invoke(ctx, event, nil)
+	response, failure := fn.invoke(ctx, event)
 	if failure != nil {
 		if response, err = json.Marshal(functionError(failure)); err != nil {
 			return fmt.Errorf("encoding the error: %w", err)
@@ -39,10 +43,22 @@ func invoke(ctx context.Context, c console, name string) error {
 	if _, err := fmt.Fprintf(c.stdout, "%s\n", response); err != nil {
 		return fmt.Errorf("printing the response: %w", err)
 	}
-	if failure != nil {
+	if failure != nil || ownFailure(response) {
 		return errInvocation
 	}
 	return nil
+}
+
+// ownFailure reports whether the response is a 5xx of the relay's own, and not one
+// that the upstream answered.
+func ownFailure(response []byte) bool {
+	var answer struct {
+		StatusCode int
+		Body       string
+	}
+	var document struct{ Type string }
+	return json.Unmarshal(response, &answer) == nil && answer.StatusCode >= 500 &&
+		json.Unmarshal([]byte(answer.Body), &document) == nil && strings.HasPrefix(document.Type, handler.ProblemType)
 }
 
 // readEvent reads the named file, or stdin for "-".

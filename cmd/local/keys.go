@@ -8,7 +8,6 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 
 	"omr-relay/internal/apikey"
-	"omr-relay/internal/bearer"
 )
 
 // tokenPaths are the endpoints at which the SDKs ask for a token: resources of
@@ -25,13 +24,12 @@ type caller struct {
 	number int
 }
 
-// newAPIKeys takes what may stand in an Authorization header, each once; shorter
-// keys than API Gateway's too, which are quicker to type. The error does not
-// repeat them.
+// newAPIKeys takes what can be keys of API Gateway's, each once. The error does
+// not repeat them.
 func newAPIKeys(keys []string) (apiKeys, error) {
 	for i, key := range keys {
-		if !bearer.Valid(key) {
-			return nil, &usageError{"--api-key must be of letters, digits and -._~+/="}
+		if !apikey.Valid(key) {
+			return nil, &usageError{"--api-key must have 20 to 128 characters, of letters, digits and -._~+/=, as API Gateway's keys have"}
 		}
 		if slices.Contains(keys[:i], key) {
 			return nil, &usageError{"--api-key was given the same key twice"}
@@ -40,26 +38,8 @@ func newAPIKeys(keys []string) (apiKeys, error) {
 	return keys, nil
 }
 
-// admit says whether the request may reach the function, and whose it is. If
-// not, it has answered as API Gateway does: 401 where the authorizer finds no
-// key, 403 where the key is none of the API's.
-func (keys apiKeys) admit(w http.ResponseWriter, r *http.Request) (caller, bool) {
-	if len(keys) == 0 || r.Method == http.MethodPost && slices.Contains(tokenPaths, rawPath(r)) {
-		return caller{}, true
-	}
-	key, ok := apikey.Bearer(r.Header)
-	i := slices.Index(keys, key)
-	switch {
-	case ok && i >= 0:
-		return caller{key, i + 1}, true
-	case ok && apikey.Valid(key):
-		refuse(w, http.StatusForbidden, "Forbidden")
-	default:
-		w.Header().Set("WWW-Authenticate", `Bearer realm="omr-relay"`)
-		refuse(w, http.StatusUnauthorized, "Unauthorized")
-	}
-	return caller{}, false
-}
+// keyOf is the key that the request carries.
+func keyOf(r *http.Request) (string, bool) { return apikey.FromHeader(r.Header) }
 
 // identify fills in what API Gateway tells the function of the caller.
 func (c caller) identify(ctx *events.APIGatewayProxyRequestContext) {

@@ -23,7 +23,7 @@ const (
 func behindKeys(t *testing.T, method, target string, authorization ...string) (*httptest.ResponseRecorder, *events.APIGatewayProxyRequest) {
 	t.Helper()
 	var event *events.APIGatewayProxyRequest
-	g := &gateway{keys: apiKeys{firstKey, secondKey}, invoke: func(_ context.Context, payload []byte, _ opener) ([]byte, error) {
+	g := &gateway{door: admission{keys: apiKeys{firstKey, secondKey}}, respond: func(_ context.Context, payload []byte, _ opener) ([]byte, error) {
 		event = new(events.APIGatewayProxyRequest)
 		return []byte(`{"statusCode":200}`), json.Unmarshal(payload, event)
 	}}
@@ -113,8 +113,8 @@ func TestTokenEndpointsAskForNoKey(t *testing.T) {
 
 func TestKeysThatCannotStandInAHeader(t *testing.T) {
 	for _, c := range []struct{ args, message string }{
-		{"--api-key=" + firstKey + "é", "local: --api-key must be of letters"},
-		{"--api-key= --api-key=" + firstKey, "local: --api-key must be of letters"},
+		{"--api-key=" + firstKey + "é", "local: --api-key must have 20 to 128 characters"},
+		{"--api-key= --api-key=" + firstKey, "local: --api-key must have 20 to 128 characters"},
 		{"--api-key=" + firstKey + " --api-key=" + firstKey, "local: --api-key was given the same key twice"},
 	} {
 		got := runWith(t.Context(), strings.NewReader(""), unset, append([]string{"start-api"}, strings.Fields(c.args)...)...)
@@ -127,9 +127,8 @@ func TestKeysThatCannotStandInAHeader(t *testing.T) {
 // TestStartAPIBehindKeys goes the way of an SDK: a token for the key, then a
 // call with it. The key is shown nowhere.
 func TestStartAPIBehindKeys(t *testing.T) {
-	const shortKey = "dev-key"
-	base, shown := startLocal(t, "--api-key", firstKey, "--api-key", shortKey)
-	for _, key := range []string{firstKey, shortKey} {
+	base, shown := startLocal(t, "--api-key", firstKey, "--api-key", secondKey)
+	for _, key := range []string{firstKey, secondKey} {
 		form := "grant_type=client_credentials&client_id=test&client_secret=" + key
 		var token struct {
 			AccessToken string `json:"access_token"`
@@ -152,7 +151,7 @@ func TestStartAPIBehindKeys(t *testing.T) {
 	if !inOrder(log, "· callers   2 API keys, as Authorization: Bearer KEY", `"api_key_id":"local-key-1","caller":"api-key"`, `"api_key_id":"local-key-2"`) {
 		t.Errorf("shown:\n%s", log)
 	}
-	for _, key := range []string{firstKey, shortKey, strangers} {
+	for _, key := range []string{firstKey, secondKey, strangers} {
 		if strings.Contains(log, key) {
 			t.Errorf("%s was shown:\n%s", key, log)
 		}

@@ -79,22 +79,31 @@ func (n *narrator) event(payload []byte) {
 }
 
 // answer tells what the handler returned.
-func (n *narrator) answer(response []byte, err error, took time.Duration) {
+func (n *narrator) answer(response []byte, err error, cause string, took time.Duration) {
 	if err != nil {
-		n.line(signOut, "answer", "the handler failed, in "+elapsed(took), bad)
+		n.line(signOut, "answer", "the handler failed, in "+elapsed(took)+because(cause), bad)
 		return
 	}
 	text, ended := describeAnswer(response)
-	n.line(signOut, "answer", text+", in "+elapsed(took), ended)
+	n.line(signOut, "answer", text+", in "+elapsed(took)+because(cause), ended)
+}
+
+// because is the end of a line about a failure. The relay's words for a cause are
+// constant; they are made printable all the same.
+func because(cause string) string {
+	if cause == "" {
+		return ""
+	}
+	return ": " + printable(cause)
 }
 
 // streamed tells what the handler streamed.
-func (n *narrator) streamed(s *streamed, err error, took time.Duration) {
+func (n *narrator) streamed(s *streamed, err error, cause string, took time.Duration) {
 	text, ended := fmt.Sprintf("%d, %s streamed", s.status, size(s.body)), toneOf(s.status)
 	if err != nil {
 		text, ended = text+", then it broke off", bad
 	}
-	n.line(signOut, "answer", text+", in "+elapsed(took), ended)
+	n.line(signOut, "answer", text+", in "+elapsed(took)+because(cause), ended)
 }
 
 // toneOf judges an HTTP status.

@@ -89,7 +89,7 @@ func narrate(t *testing.T, colour bool) string {
 		} {
 			a.pass(t, n)
 		}
-		n.answer([]byte(`{"statusCode":200,"body":"SElEREVO","isBase64Encoded":true}`), nil, 1031*time.Millisecond)
+		n.answer([]byte(`{"statusCode":200,"body":"SElEREVO","isBase64Encoded":true}`), nil, "", 1031*time.Millisecond)
 
 		for _, a := range []hopAnswer{
 			{hop: app.HopSecret, status: 400, body: `{"__type":"com.amazonaws#ResourceNotFoundException","Message":"HIDDEN"}`},
@@ -106,10 +106,10 @@ func narrate(t *testing.T, colour bool) string {
 		} {
 			a.pass(t, n)
 		}
-		n.answer([]byte(`{"statusCode":503,"body":"HIDDEN"}`), nil, time.Millisecond)
-		n.answer([]byte(`{"warm":true,"token_expires_in":3590.4}`), nil, time.Millisecond)
-		n.answer([]byte(`{"warm":false}`), nil, time.Millisecond)
-		n.answer(nil, errors.New(hidden), time.Millisecond)
+		n.answer([]byte(`{"statusCode":503,"body":"HIDDEN"}`), nil, "token_unavailable: the token endpoint answered 503", time.Millisecond)
+		n.answer([]byte(`{"warm":true,"token_expires_in":3590.4}`), nil, "", time.Millisecond)
+		n.answer([]byte(`{"warm":false}`), nil, "", time.Millisecond)
+		n.answer(nil, errors.New(hidden), "", time.Millisecond)
 		n.problem(errors.New("status code 7 is not one"))
 	})
 	return out.String()

@@ -63,11 +63,15 @@ func newEvent(r *http.Request, body []byte, from caller, now time.Time) ([]byte,
 
 // binary tells whether the body is of a type that the API's template lists as
 // binary: those arrive in base64, whatever is in them.
-func binary(r *http.Request) bool {
-	kind, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
-	kind = strings.ToLower(strings.TrimSpace(kind))
-	return kind == "multipart/form-data" || kind == "application/octet-stream"
+func binary(r *http.Request) bool { return binaryType(r.Header.Get("Content-Type")) }
+
+func binaryType(value string) bool {
+	kind, _, _ := strings.Cut(value, ";")
+	return slices.Contains(binaryTypes, strings.ToLower(strings.TrimSpace(kind)))
 }
+
+// binaryTypes are the template's BinaryMediaTypes.
+var binaryTypes = []string{"multipart/form-data", "application/octet-stream"}
 
 // requestContext describes the request as one to a stage of an API.
 func requestContext(r *http.Request, resource, path string, now time.Time) events.APIGatewayProxyRequestContext {

@@ -32,7 +32,8 @@ func startAPI(ctx context.Context, c console, host string, port int, keys apiKey
 	}
 	defer fn.close()
 
-	server := newServer(&gateway{keys: keys, invoke: fn.invoke, problem: fn.tell.problem}, c.stderr)
+	door := admission{keys: keys, host: host, tell: func(why string) { fn.tell.line(signOut, "refused", why, bad) }}
+	server := newServer(&gateway{door: door, respond: fn.respond, problem: fn.tell.problem}, c.stderr)
 	if len(keys) > 0 {
 		fn.tell.say("callers", keys.describe())
 	}
@@ -84,19 +85,20 @@ func serve(ctx context.Context, server *http.Server, listener net.Listener) erro
 // gateway stands where API Gateway stands: it turns each request into an
 // event and each response into an answer. It admits callers, and routes nothing.
 type gateway struct {
-	keys    apiKeys
-	invoke  func(ctx context.Context, event []byte, open opener) ([]byte, error)
+	door    admission
+	respond func(ctx context.Context, event []byte, open opener) ([]byte, error)
 	problem func(error)
 }
 
 func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	from, ok := g.keys.admit(w, r)
+	from, ok := g.door.admit(w, r)
 	if !ok {
 		return
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
 		if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
+			g.door.say("413: the body is larger than the 10 MB that API Gateway takes")
 			writeMessage(w, http.StatusRequestEntityTooLarge, "Request Too Long")
 			return
 		}
@@ -110,7 +112,7 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	begun, until := false, time.Now().Add(invocationTime)
 	// Lambda goes on when the client has gone, and so does this.
-	response, err := g.invoke(context.WithoutCancel(r.Context()), event, func(head events.APIGatewayProxyResponse) (io.Writer, error) {
+	response, err := g.respond(context.WithoutCancel(r.Context()), event, func(head events.APIGatewayProxyResponse) (io.Writer, error) {
 		to, err := writeHead(w, r, head, until)
 		begun = err == nil
 		return to, err

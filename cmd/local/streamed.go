@@ -27,6 +27,8 @@ type opener func(head events.APIGatewayProxyResponse) (io.Writer, error)
 // maxHead is within which the delimiter must come.
 const maxHead = 16 << 10
 
+var errNoHead = errors.New("the streamed answer does not begin with its status and headers")
+
 var delimiter = make([]byte, 8)
 
 // Write implements [io.Writer].
@@ -36,7 +38,7 @@ func (s *streamed) Write(p []byte) (int, error) {
 		s.head = append(s.head, p...)
 		head, body, ok := bytes.Cut(s.head, delimiter)
 		if len(head) > maxHead-len(delimiter) {
-			return 0, errors.New("the streamed answer does not begin with its status and headers")
+			return 0, errNoHead
 		}
 		if !ok {
 			return len(p), nil

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"omr-relay/internal/lambdaruntime"
+
 	"github.com/aws/aws-lambda-go/events"
 )
 
@@ -25,16 +27,26 @@ type streams struct {
 	err    error
 }
 
-func (s streams) Serve(_ context.Context, _, _ []byte, stream io.Writer) ([]byte, error) {
+func (s streams) Invoke(context.Context, []byte) ([]byte, error) {
+	return nil, errors.New("not asked for")
+}
+
+func (s streams) Respond(context.Context, []byte) (lambdaruntime.Response, error) { return s, nil }
+
+func (s streams) Whole() ([]byte, bool) { return nil, false }
+func (s streams) ContentType() string   { return "" }
+func (s streams) Done(error)            {}
+
+func (s streams) WriteTo(stream io.Writer) (int64, error) {
 	for i, piece := range s.pieces {
 		if i > 0 && s.next != nil {
 			<-s.next
 		}
 		if _, err := io.WriteString(stream, piece); err != nil {
-			return nil, err
+			return 0, err
 		}
 	}
-	return nil, s.err
+	return 0, s.err
 }
 
 // serveStreams serves what s streams and returns what was told besides.
@@ -42,7 +54,7 @@ func serveStreams(t *testing.T, s streams) (base string, told *bytes.Buffer, sto
 	t.Helper()
 	told = &bytes.Buffer{}
 	fn := &function{handler: s, tell: newNarrator(told, false)}
-	base, stop = serveOn(t, &gateway{invoke: fn.invoke, problem: fn.tell.problem})
+	base, stop = serveOn(t, &gateway{respond: fn.respond, problem: fn.tell.problem})
 	return base, told, stop
 }
 
@@ -176,7 +188,7 @@ func TestStreamingSetting(t *testing.T) {
 	defer fn.close()
 	var body bytes.Buffer
 	event := []byte(`{"httpMethod":"GET","path":"/healthz","requestContext":{}}`)
-	response, err := fn.invoke(t.Context(), event, func(events.APIGatewayProxyResponse) (io.Writer, error) { return &body, nil })
+	response, err := fn.respond(t.Context(), event, func(events.APIGatewayProxyResponse) (io.Writer, error) { return &body, nil })
 	if err != nil || response != nil || body.String() != `{"status":"ok"}` {
 		t.Errorf("%s, %v, streamed %q", response, err, body.String())
 	}

@@ -8,13 +8,14 @@ import (
 	"log"
 	"log/slog"
 	"os"
+	"os/signal"
 	"runtime"
-	"time"
+	"syscall"
 
 	"github.com/aws/aws-lambda-go/lambdacontext"
 
-	"omr-relay/handler"
 	"omr-relay/internal/app"
+	"omr-relay/internal/budget"
 	"omr-relay/internal/config"
 	"omr-relay/internal/lambdaruntime"
 )
@@ -23,10 +24,17 @@ func main() {
 	concurrency := lambdacontext.MaxConcurrency()
 	runtime.GOMAXPROCS(processors(os.Getenv, concurrency))
 	log.SetOutput(app.StandardLog(os.Stderr))
-	ctx := context.Background()
-	err := run(ctx, os.Getenv, os.Stdout, func(h *handler.Handler) error {
-		return lambdaruntime.Serve(ctx, os.Getenv("AWS_LAMBDA_RUNTIME_API"), concurrency, h)
+	// Lambda sends SIGTERM where an extension is registered, which is for whoever
+	// deploys to decide: for ourselves there is nothing to tidy up. What has been
+	// paid for is answered first.
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	err := run(ctx, os.Getenv, os.Stdout, func(relay *app.Relay) error {
+		if err := lambdaruntime.Serve(ctx, os.Getenv("AWS_LAMBDA_RUNTIME_API"), concurrency, relay.Respond); ctx.Err() == nil {
+			return err
+		}
+		return nil // as it was told
 	})
+	stop()
 	if err != nil {
 		os.Exit(1)
 	}
@@ -42,13 +50,10 @@ func processors(getenv func(string) string, concurrency int) int {
 	return 0
 }
 
-// prefetchBudget is well under Lambda's 10 s for init, which is billed.
-const prefetchBudget = 2500 * time.Millisecond
-
 // run builds the relay from the environment and has it served, which in Lambda
 // does not end. An error is logged in one line: bad configuration before the
 // first invocation, or a Runtime API that cannot be talked to.
-func run(ctx context.Context, getenv func(string) string, stdout io.Writer, serve func(*handler.Handler) error) error {
+func run(ctx context.Context, getenv func(string) string, stdout io.Writer, serve func(*app.Relay) error) error {
 	cfg, err := config.FromEnv(getenv)
 	if err == nil && cfg.BaseURL.Scheme == "https" {
 		go loadRoots(getenv) // ends by itself
@@ -60,7 +65,7 @@ func run(ctx context.Context, getenv func(string) string, stdout io.Writer, serv
 	}
 	relay := app.New(cfg, app.Options{AWS: awsConfig, Log: stdout, Metrics: true})
 	prefetch(ctx, relay)
-	if err := serve(relay.Handler); err != nil {
+	if err := serve(relay); err != nil {
 		relay.Log.LogAttrs(ctx, slog.LevelError, "serving ended", slog.String("error", err.Error()))
 		return err
 	}
@@ -70,7 +75,7 @@ func run(ctx context.Context, getenv func(string) string, stdout io.Writer, serv
 // prefetch is worth a try and no more: what it could not get, the first
 // invocation gets.
 func prefetch(ctx context.Context, relay *app.Relay) {
-	ctx, cancel := context.WithTimeout(ctx, prefetchBudget)
+	ctx, cancel := context.WithTimeout(ctx, budget.Prefetch)
 	defer cancel()
 	if err := relay.Prefetch(ctx); err != nil {
 		relay.Log.LogAttrs(ctx, slog.LevelWarn, "prefetching the token failed; the first invocation tries again",

@@ -13,8 +13,8 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/aws"
 
-	"omr-relay/handler"
 	"omr-relay/internal/app"
+	"omr-relay/internal/budget"
 	"omr-relay/internal/config"
 	"omr-relay/internal/sandbox"
 )
@@ -83,7 +83,7 @@ func TestBadConfigurationIsOneLineAndNoStart(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Setenv("AWS_RETRY_MODE", tt.retry)
 			var log bytes.Buffer
-			err := run(t.Context(), env(tt.vars), &log, func(*handler.Handler) error { t.Error("started"); return nil })
+			err := run(t.Context(), env(tt.vars), &log, func(*app.Relay) error { t.Error("started"); return nil })
 			if err == nil {
 				t.Fatal("no error")
 			}
@@ -114,7 +114,7 @@ func TestPrefetchesAndStarts(t *testing.T) {
 	started := 0
 	err := run(t.Context(), env(map[string]string{
 		"OMR_SECRET_ID": sandbox.DefaultSecretID, "OMR_BASE_URL": sb.URL(),
-	}), &log, func(h *handler.Handler) error {
+	}), &log, func(h *app.Relay) error {
 		started++
 		if lines := logLines(t, &log); sb.Token.Mints() != 1 || len(lines) != 1 || lines[0]["TokenMints"] != 1.0 {
 			t.Errorf("%d mints before the start; logged %q", sb.Token.Mints(), &log)
@@ -144,7 +144,7 @@ func TestFailingPrefetchIsNotFatal(t *testing.T) {
 		want string
 	}{
 		{"no secret", func(sb *sandbox.Sandbox) { sb.Secrets.Fail(sandbox.AccessDenied, 1) },
-			"credentials_unavailable: reading the secret: access to the secret is denied: AccessDeniedException"},
+			"credentials_unavailable: reading the secret: access to the secret is denied: the role needs secretsmanager:GetSecretValue on it: AccessDeniedException"},
 		{"no token", func(sb *sandbox.Sandbox) {
 			first := true
 			sb.Token.Respond(func(w http.ResponseWriter, _ *http.Request) bool {
@@ -165,7 +165,7 @@ func TestFailingPrefetchIsNotFatal(t *testing.T) {
 			started := false
 			err := run(t.Context(), env(map[string]string{
 				"OMR_SECRET_ID": sandbox.DefaultSecretID, "OMR_BASE_URL": sb.URL(),
-			}), &log, func(*handler.Handler) error { started = true; return nil })
+			}), &log, func(*app.Relay) error { started = true; return nil })
 			if err != nil || !started {
 				t.Fatalf("%v; started: %v", err, started)
 			}
@@ -196,7 +196,7 @@ func TestPrefetchKeepsToItsBudget(t *testing.T) {
 		}})
 		began := time.Now()
 		prefetch(t.Context(), relay)
-		if took := time.Since(began); took != prefetchBudget || took > 3*time.Second {
+		if took := time.Since(began); took != budget.Prefetch || took > 3*time.Second {
 			t.Errorf("took %v of init's 10 s", took)
 		}
 		lines := logLines(t, &log)
@@ -213,7 +213,7 @@ func TestServingEnds(t *testing.T) {
 	ended := errors.New("gone")
 	err := run(t.Context(), env(map[string]string{
 		"OMR_SECRET_ID": sandbox.DefaultSecretID, "OMR_BASE_URL": sb.URL(),
-	}), &log, func(*handler.Handler) error { return ended })
+	}), &log, func(*app.Relay) error { return ended })
 	if lines := logLines(t, &log); !errors.Is(err, ended) || len(lines) != 2 || lines[1]["level"] != "ERROR" || lines[1]["error"] != "gone" {
 		t.Errorf("%v, logged\n%s", err, &log)
 	}

@@ -19,7 +19,7 @@ import (
 	"testing"
 	"time"
 
-	"omr-relay/handler"
+	"omr-relay/internal/app"
 	"omr-relay/internal/sandbox"
 )
 
@@ -154,7 +154,7 @@ func TestRunLoadsRoots(t *testing.T) {
 			once()
 		}
 		return vars(name)
-	}, io.Discard, func(*handler.Handler) error { return nil })
+	}, io.Discard, func(*app.Relay) error { return nil })
 	if err != nil {
 		t.Fatal(err)
 	}

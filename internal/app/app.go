@@ -4,19 +4,19 @@ package app
 
 import (
 	"context"
-	"crypto/tls"
 	"io"
 	"log/slog"
 	"net/http"
 	"sync"
-	"time"
 
 	"github.com/aws/aws-lambda-go/lambdacontext"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"omr-relay/handler"
+	"omr-relay/internal/budget"
 	"omr-relay/internal/config"
+	"omr-relay/internal/lambdaruntime"
 	"omr-relay/internal/metric"
 	"omr-relay/internal/token"
 	"omr-relay/secrets"
@@ -51,7 +51,7 @@ type Relay struct {
 	Log     *slog.Logger
 
 	tokens *token.Cache
-	ahead  func() // opens connections for the first calls, once
+	ahead  func(ctx context.Context) (end func()) // opens the connection for the first mint
 }
 
 // New builds a Relay. It makes no call.
@@ -76,9 +76,10 @@ func New(cfg config.Config, opts Options) *Relay {
 	if opts.Wrap != nil {
 		awsConfig.HTTPClient = roundTripClient{wrap(HopSecret, clientRoundTripper{awsConfig.HTTPClient})}
 	}
-	awsConfig.HTTPClient = cappedClient{awsConfig.HTTPClient}
+	awsConfig.HTTPClient = plainClient{awsConfig.HTTPClient}
 	// Token and upstream are one host by default, and so share connections.
-	transport := newTransport()
+	secure := newTLSDialer()
+	transport := newTransport(secure)
 	tokens := token.NewCache(token.Config{
 		Source:    secrets.NewStore(secretsmanager.NewFromConfig(awsConfig), cfg.SecretID, log),
 		Endpoint:  cfg.TokenURL,
@@ -86,9 +87,9 @@ func New(cfg config.Config, opts Options) *Relay {
 		Minted:    func() { metric.Counter{W: metrics}.Count("TokenMints", 1) },
 	})
 	upstream := wrap(HopUpstream, secondTry{wholeRecords{transport}})
-	ahead := func() {}
+	ahead := func(context.Context) (end func()) { return func() {} }
 	if opts.Wrap == nil { // which may send requests elsewhere
-		ahead = sync.OnceFunc(func() { connectAhead(transport, cfg.TokenURL, cfg.BaseURL) })
+		ahead = func(ctx context.Context) (end func()) { return secure.ahead(ctx, cfg.TokenURL) }
 	}
 	return &Relay{
 		Handler: handler.New(handler.Config{
@@ -98,6 +99,7 @@ func New(cfg config.Config, opts Options) *Relay {
 			Tokens:         tokens,
 			WarmupInterval: cfg.WarmupInterval,
 			Streaming:      cfg.Streaming,
+			AllowOrigin:    cfg.AllowOrigin,
 			Log:            log,
 			Metrics:        metrics,
 		}),
@@ -107,13 +109,27 @@ func New(cfg config.Config, opts Options) *Relay {
 	}
 }
 
+// Respond is the Handler's Respond as [lambdaruntime.Handler] wants it.
+func (r *Relay) Respond(ctx context.Context, event []byte) (lambdaruntime.Response, error) {
+	response, err := r.Handler.Respond(ctx, event)
+	if err != nil {
+		return nil, err
+	}
+	return response, nil
+}
+
+// Invoke is the Handler's Invoke: it implements lambda.Handler.
+func (r *Relay) Invoke(ctx context.Context, event []byte) ([]byte, error) {
+	return r.Handler.Invoke(ctx, event)
+}
+
 // Prefetch reads the secret and mints the first token, so that the first call
 // finds it. The connection for the mint and the first call is opened while the
 // secret is read; that it cannot be is no error, and not waited for. It blocks
 // until ctx ends at the latest. After an error the first call tries afresh.
 // It must have been called, if at all, before the first invocation.
 func (r *Relay) Prefetch(ctx context.Context) error {
-	r.ahead()
+	defer r.ahead(ctx)()
 	_, err := r.tokens.Ensure(ctx, 0)
 	return err
 }
@@ -126,27 +142,26 @@ func NewLogger(w io.Writer, level slog.Level) *slog.Logger {
 
 // newTransport returns the transport of token and upstream calls. Deadlines of
 // whole calls come with each request's context.
-func newTransport() *http.Transport {
+func newTransport(secure *tlsDialer) *http.Transport {
 	return &http.Transport{
 		Proxy:               http.ProxyFromEnvironment,
 		DialContext:         dial,
-		TLSHandshakeTimeout: 5 * time.Second,
-		// Resumed sessions spare most of a handshake after a freeze.
-		TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, ClientSessionCache: tls.NewLRUClientSessionCache(8)},
+		DialTLSContext:      secure.dial, // straight to the host; through a proxy net/http does it itself
+		TLSHandshakeTimeout: budget.TLSHandshake,
+		TLSClientConfig:     secure.config,
 		// A server that goes away says on HTTP/2 which calls it has not taken:
 		// those POSTs are sent again instead of lost. HTTP/1.1 would carry a form
 		// in 0.87 of the CPU and 0.8 of the time (internal/bench).
 		ForceAttemptHTTP2: true,
 		// A stream that times out leaves its HTTP/2 connection in use: one that
 		// died without a word would fail every call, were it not asked.
-		HTTP2: &http.HTTP2Config{SendPingTimeout: 5 * time.Second, PingTimeout: 5 * time.Second},
+		HTTP2: &http.HTTP2Config{SendPingTimeout: budget.Ping, PingTimeout: budget.Ping},
 		// One invocation at a time is the rule; the few more serve
 		// AWS_LAMBDA_MAX_CONCURRENCY.
 		MaxIdleConnsPerHost: 8,
-		// Connections die unnoticed while the environment is frozen. This is
-		// shorter than a server's usual patience, and net/http goes by wall
-		// time, so that a thawed environment does not write to a dead one.
-		IdleConnTimeout: 30 * time.Second,
+		// net/http goes by wall time: a thawed environment does not write to a
+		// connection that died meanwhile.
+		IdleConnTimeout: budget.Idle,
 		// The answer's bytes go back as they come.
 		DisableCompression:     true,
 		MaxResponseHeaderBytes: 64 << 10,

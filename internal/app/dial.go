@@ -5,9 +5,11 @@ import (
 	"io"
 	"net"
 	"time"
+
+	"omr-relay/internal/budget"
 )
 
-var dialer = net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second}
+var dialer = net.Dialer{Timeout: budget.Dial, KeepAlive: 15 * time.Second}
 
 func dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	conn, err := dialer.DialContext(ctx, network, addr)

@@ -62,7 +62,7 @@ func TestWholeRecords(t *testing.T) {
 		w := &wire{Listener: srv.Listener}
 		srv.Listener = w
 		srv.StartTLS()
-		transport := newTransport()
+		transport := newTransport(newTLSDialer())
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, srv.URL, bytes.NewReader(body))
 		if err != nil {
 			t.Fatal(err)

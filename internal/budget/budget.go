@@ -6,11 +6,13 @@
 //	├─ AnswerReserve                 0.5 s   kept to carry the answer out
 //	│  └─ LogReserve                 0.1 s   of it, to log that nobody takes the answer
 //	└─ a call                       24.5 s
+//	   ├─ Submission                 4 s   what one of several scans must have left to be submitted
+//	   ├─ LastPoll                 1.5 s   what a fetch of a result must have left
 //	   ├─ a token
 //	   │  ├─ SecretAttempt             3 s   one request to Secrets Manager, which the SDK repeats
 //	   │  ├─ SecretFallback          0.6 s   all of them, where older credentials are at hand
 //	   │  └─ TokenAttempt              8 s   one request to the token endpoint
-//	   ├─ Dial, then TLSHandshake   3 + 5 s  a new connection to either of the two hosts
+//	   ├─ Dial, then TLSHandshake   3 + 4 s  a new connection to either of the two hosts
 //	   └─ RefreshJoin                  1 s   the wait, after the answer, for a refresh begun beside it
 //	WarmUp                             5 s   both halves of a warm-up
 //	Prefetch                         2.5 s   the token before the first invocation, of the 10 s for init
@@ -44,10 +46,18 @@ const (
 	// began.
 	RefreshJoin = time.Second
 
+	// Submission is how much of a call must be left for one more of several scans
+	// to be submitted: one that is cut off may have been paid for, and nobody
+	// knows its id. Of shorter calls it is a quarter.
+	Submission = 4 * time.Second
+	// LastPoll is how much must be left for a result to be asked for. Waiting ends
+	// then. Of shorter calls it is a quarter.
+	LastPoll = 1500 * time.Millisecond
+
 	// Dial is for one TCP connection, name look-up included.
 	Dial = 3 * time.Second
 	// TLSHandshake is for the handshake on it.
-	TLSHandshake = 5 * time.Second
+	TLSHandshake = 4 * time.Second
 	// Ping is after how much silence an HTTP/2 connection is asked whether it
 	// lives, and how long it has to say so.
 	Ping = 5 * time.Second

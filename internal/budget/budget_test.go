@@ -26,6 +26,8 @@ func TestNesting(t *testing.T) {
 		{"old credentials within a refresh", budget.SecretFallback, budget.RefreshJoin - 300*time.Millisecond},
 		{"a refresh's end within the call", budget.RefreshJoin, call / 10},
 		{"finding a dead HTTP/2 connection within the call", 2 * budget.Ping, call},
+		{"a last poll within a submission's time", budget.LastPoll, budget.Submission},
+		{"submitting and waiting within the call", budget.Submission + budget.LastPoll, call / 2},
 		{"a warm-up within the call", budget.WarmUp, call / 2},
 		{"prefetching within Lambda's init", budget.Prefetch, 10 * time.Second / 2},
 		{"the function within API Gateway's limit", budget.Function, budget.Undeadlined},

@@ -5,6 +5,7 @@ package callrecord
 
 import (
 	"context"
+	"sync"
 	"time"
 )
 
@@ -25,15 +26,6 @@ const (
 	Repair Outcome = "repair"
 )
 
-// Carried is a token that went out with a call.
-type Carried interface {
-	// In reports whether the token stands in text.
-	In(text []byte) bool
-	// Begins returns how many bytes at the end of text may be the beginning of
-	// what In looks for.
-	Begins(text []byte) int
-}
-
 // Record belongs to one invocation. Its fields are written by the goroutine
 // that runs the invocation's round trips and read after they have returned.
 type Record struct {
@@ -45,8 +37,19 @@ type Record struct {
 	// Sent is set once a connection took the call: from then on the upstream
 	// may have received it.
 	Sent bool
-	// Carried is the token of the last call, for what its answer may not hold.
-	Carried Carried
+	// Tasks are the ids of the tasks that were submitted. They may be logged:
+	// only who may call the upstream can do anything with them.
+	Tasks []string
+	// Submissions and Polls count the calls of both kinds that went upstream.
+	Submissions, Polls int
+	// UpstreamTime is what those calls took, a token's included; of calls beside
+	// one another it is the sum.
+	UpstreamTime time.Duration
+	// WaitErr is why tasks were not waited for to their end. They are not lost, so
+	// it is no failure of the invocation's.
+	WaitErr error
+
+	joining sync.Mutex // guards all of them while forks join
 }
 
 type key struct{}

@@ -174,3 +174,33 @@ func TestConfigLogLevel(t *testing.T) {
 		}
 	}
 }
+
+// The SDKs' base URL ends in the version; the relay's does not, and with it every
+// call would be a 404.
+func TestConfigRefusesTheVersion(t *testing.T) {
+	for _, end := range []string{"/v5.0", "/v5.0/", "/v5.0/omr", "/v3.0/omr/"} {
+		_, err := config.FromEnv(env(map[string]string{"OMR_SECRET_ID": "s", "OMR_BASE_URL": "https://api.test" + end}))
+		if err == nil || !strings.Contains(err.Error(), "ends in the API's version") {
+			t.Errorf("%s: %v", end, err)
+		}
+	}
+	for _, end := range []string{"", "/", "/omr", "/gateway/v5", "/v5.0/omr/x"} {
+		if _, err := config.FromEnv(env(map[string]string{"OMR_SECRET_ID": "s", "OMR_BASE_URL": "https://api.test" + end})); err != nil {
+			t.Errorf("%s: %v", end, err)
+		}
+	}
+}
+
+func TestConfigAllowOrigin(t *testing.T) {
+	for _, text := range []string{"", "https://portal.school.example", "https://portal.school.example:8443", "http://localhost:5173"} {
+		cfg, err := config.FromEnv(env(map[string]string{"OMR_SECRET_ID": "s", "OMR_ALLOW_ORIGIN": text}))
+		if err != nil || cfg.AllowOrigin != text {
+			t.Errorf("%q: %q, %v", text, cfg.AllowOrigin, err)
+		}
+	}
+	for _, text := range []string{"*", "null", "https://a.example/", "https://A.example", "https://a.example,https://b.example", "http://a.example", "a.example", "https://*.example" + " "} {
+		if _, err := config.FromEnv(env(map[string]string{"OMR_SECRET_ID": "s", "OMR_ALLOW_ORIGIN": text})); err == nil {
+			t.Errorf("%q is taken", text)
+		}
+	}
+}

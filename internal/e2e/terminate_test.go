@@ -3,22 +3,41 @@
 package e2e
 
 import (
+	"bytes"
+	"context"
 	"net/http"
+	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
-// TestTermination: between two invocations SIGTERM ends the function at once.
-// Lambda sends it where an extension is registered, and waits.
+// TestTermination: told to end, the function polls no more, and a call that the
+// upstream has been paid for is answered before it ends.
 func TestTermination(t *testing.T) {
-	f := start(t)
-	f.invoke(restEvent(t, http.MethodGet, getResult, nil))
-	f.signal(syscall.SIGTERM)
-	state, err := f.process.Wait()
-	if err != nil {
-		t.Fatal(err)
+	f := start(t, "AWS_LAMBDA_MAX_CONCURRENCY=2")
+	f.sandbox.Aspose.Respond(func(w http.ResponseWriter, r *http.Request) bool {
+		f.signal(syscall.SIGTERM)
+		for f.api.Waiting() > 0 { // until the other loop has heard of it
+			select {
+			case <-time.After(time.Millisecond):
+			case <-r.Context().Done():
+				return true
+			}
+		}
+		w.WriteHeader(http.StatusTeapot)
+		return true
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	result, err := f.api.Invoke(ctx, restEvent(t, http.MethodGet, getResult, nil), 20*time.Second)
+	if err != nil || result.Failed || !bytes.Contains(result.Payload, []byte(`"statusCode":418`)) {
+		t.Errorf("answered %s, %v", result.Payload, err)
 	}
-	if status, ok := state.Sys().(syscall.WaitStatus); !ok || status.Signal() != syscall.SIGTERM {
-		t.Errorf("ended with %v", state)
+	if state, err := f.process.Wait(); err != nil || state.ExitCode() != 0 {
+		t.Errorf("ended with %v, %v", state, err)
+	}
+	if log := f.log.String(); strings.Contains(log, "ERROR") {
+		t.Errorf("logged %s", log)
 	}
 }

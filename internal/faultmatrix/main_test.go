@@ -5,7 +5,7 @@
 //
 //	table_test.go        what is expected of each fault: the one place for it
 //	matrix_test.go       runs the table, cell by cell
-//	readme_test.go       writes the table into the README, and compares
+//	docs_test.go         writes the table into docs/faults.md, and compares
 //	kinds_test.go        the faults themselves
 //	service_test.go      a server with its connections in hand
 //	authority_test.go    its certificates
@@ -35,7 +35,7 @@ import (
 	"omr-relay/internal/app"
 )
 
-var update = flag.Bool("update", false, "write the fault matrix into the README instead of comparing with it")
+var update = flag.Bool("update", false, "write the fault matrix into docs/faults.md instead of comparing with it")
 
 // certificates are those of the services that speak TLS.
 var certificates *authority

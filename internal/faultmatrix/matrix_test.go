@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"omr-relay/internal/app"
+	"omr-relay/internal/budget"
 )
 
 const (
@@ -18,6 +19,9 @@ const (
 	// others, which a busy machine may need.
 	hanging = 5 * time.Second
 	patient = 20 * time.Second
+	// deployed is that of cells that end with a limit of a connection's own: like
+	// the deployed function's, it is longer than that.
+	deployed = budget.Dial + budget.TLSHandshake + 2*time.Second
 )
 
 // Some of what cells expect depends on the time that the relay gives to a
@@ -81,7 +85,10 @@ func (r *rig) meet(hop app.Hop, f *fault, kind string, expected *row) bool {
 	t, failing, want := r.t, r.services[hop], expected.of(kind)
 	t.Helper()
 	deadline := patient
-	if f.hangs {
+	switch {
+	case f == &tlsSilent:
+		deadline = deployed
+	case f.hangs:
 		deadline = hanging
 	}
 	failing.fail(f)

@@ -15,9 +15,8 @@ import (
 // streamOver is a stream over a kept connection whose other end is api.
 func streamOver(deadline time.Time) (s *stream, api net.Conn) {
 	conn, api := net.Pipe()
-	l := newLoop("api", nil)
-	l.conn, l.in = conn, bufio.NewReader(conn)
-	return &stream{loop: l, id: "1", deadline: deadline, dial: func() (net.Conn, bool, error) { return conn, false, nil }}, api
+	kept := &connection{addr: "api", conn: conn, in: bufio.NewReader(conn)}
+	return &stream{conn: kept, id: "1", deadline: deadline, dial: func() (net.Conn, bool, error) { return conn, false, nil }}, api
 }
 
 // TestStreamLeavesNoDeadline on the connection: the next poll may take hours.
@@ -42,11 +41,11 @@ func TestStreamLeavesNoDeadline(t *testing.T) {
 		if err = errors.Join(err, s.end(nil)); err != nil {
 			t.Fatal(err)
 		}
-		if b, err := s.loop.in.ReadByte(); b != 'x' || err != nil {
+		if b, err := s.conn.in.ReadByte(); b != 'x' || err != nil {
 			t.Errorf("an hour later: %v", err)
 		}
 		_ = api.Close()
-		s.loop.close()
+		s.conn.close()
 	})
 }
 
@@ -84,7 +83,7 @@ func TestStreamWhoseEndNobodyTakes(t *testing.T) {
 			if err := s.end(cause); (err != nil) != (cause == nil) {
 				t.Errorf("broken off by %v: %v", cause, err)
 			}
-			if s.loop.conn != nil {
+			if s.conn.conn != nil {
 				t.Error("the connection is kept in the middle of a request")
 			}
 			_ = api.Close()

@@ -28,9 +28,22 @@ import (
 // handlerFunc is a function in a Handler's place.
 type handlerFunc func(ctx context.Context, payload, dst []byte) ([]byte, error)
 
-func (f handlerFunc) Serve(ctx context.Context, payload, dst []byte, _ io.Writer) ([]byte, error) {
-	return f(ctx, payload, dst)
+// serve is a lambdaruntime.Handler whose answers go whole.
+func (f handlerFunc) serve(ctx context.Context, payload []byte) (lambdaruntime.Response, error) {
+	answer, err := f(ctx, payload, nil)
+	if err != nil {
+		return nil, err
+	}
+	return whole(answer), nil
 }
+
+// whole is an answer in one piece.
+type whole []byte
+
+func (w whole) Whole() ([]byte, bool)            { return w, true }
+func (w whole) WriteTo(io.Writer) (int64, error) { panic("it goes whole") }
+func (w whole) ContentType() string              { return "application/json" }
+func (w whole) Done(error)                       {}
 
 // badEvent has a name for Lambda to show.
 type badEvent struct{}
@@ -39,7 +52,7 @@ func (*badEvent) Error() string { return "a \"bad\" event" }
 
 // start serves h until the test ends and returns the API it serves from.
 func start(t *testing.T, n int, h handlerFunc) *lambdaruntimetest.Server {
-	return startHandler(t, n, h)
+	return startHandler(t, n, h.serve)
 }
 
 // listen is a Runtime API's end without the API.
@@ -168,7 +181,7 @@ func TestPanic(t *testing.T) {
 			case <-ctx.Done():
 			}
 			return append(dst, "an answer"...), ctx.Err()
-		}))
+		}).serve)
 	}()
 	waiting(t, api, 3)
 	other := make(chan lambdaruntimetest.Result, 1)
@@ -233,7 +246,7 @@ func TestEndOfServing(t *testing.T) {
 		served <- lambdaruntime.Serve(serving, api.Addr(), 1, handlerFunc(func(ctx context.Context, _, dst []byte) ([]byte, error) {
 			end()
 			return append(dst, "an answer"...), ctx.Err()
-		}))
+		}).serve)
 	}()
 	if got := invoke(t, api, "", time.Second); got.Failed || string(got.Payload) != "an answer" {
 		t.Errorf("%s, failed: %v", got.Payload, got.Failed)
@@ -319,7 +332,7 @@ func TestClosingAPI(t *testing.T) {
 			go serveClosing(l, how, answers)
 			err := lambdaruntime.Serve(t.Context(), l.Addr().String(), 1, handlerFunc(func(_ context.Context, payload, dst []byte) ([]byte, error) {
 				return append(append(dst, "re: "...), payload...), nil
-			}))
+			}).serve)
 			if err == nil {
 				t.Error("Serve returned no error")
 			}
@@ -387,7 +400,7 @@ func TestTooLarge(t *testing.T) {
 	defer server.Close()
 	err := lambdaruntime.Serve(t.Context(), server.Listener.Addr().String(), 1, handlerFunc(func(_ context.Context, _, dst []byte) ([]byte, error) {
 		return append(dst, "large"...), nil
-	}))
+	}).serve)
 	if err == nil || err.Error() != "asking for the next invocation: the Runtime API answered 410" || events.Load() != 4 {
 		t.Errorf("after %d events: %v", events.Load(), err)
 	}
@@ -429,7 +442,7 @@ func TestOddAPI(t *testing.T) {
 			defer server.Close()
 			err := lambdaruntime.Serve(t.Context(), server.Listener.Addr().String(), 1, handlerFunc(func(_ context.Context, payload, dst []byte) ([]byte, error) {
 				return append(dst, payload...), nil
-			}))
+			}).serve)
 			if err == nil || !strings.HasPrefix(err.Error(), test.want) {
 				t.Errorf("Serve returned %v, want %s", err, test.want)
 			}

@@ -1,50 +1,29 @@
 package lambdaruntime
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os"
-	"strconv"
-	"sync"
-	"time"
 
 	"github.com/aws/aws-lambda-go/lambdacontext"
 )
 
-// loop is one connection to the Runtime API with its buffers, which are kept
-// from one invocation to the next.
+// loop has one invocation after the other served, over one connection.
 type loop struct {
-	addr    string
+	connection
 	handler Handler
-	alone   bool // the only loop: variables of the process may be about its invocation
-
-	mu   sync.Mutex // guards conn against the end of a poll
-	conn net.Conn   // nil before it is needed and after it broke
-
-	in     *bufio.Reader
-	head   []byte
-	event  []byte
-	answer []byte
-	failed error // of the handler, so that the process must end
+	alone   bool   // the only loop: variables of the process may be about its invocation
+	event   []byte // a buffer that is kept from one invocation to the next
+	failed  error  // of the handler, so that the process must end
 }
 
-// invocation is an event with what the API tells of it.
-type invocation struct {
-	id       string
-	trace    string
-	lambda   lambdacontext.LambdaContext
-	deadline time.Time
-	payload  []byte
-	fault    error // why it cannot be served, if so
+func newLoop(addr string, h Handler) *loop {
+	return &loop{connection: connection{addr: addr}, handler: h}
 }
-
-func newLoop(addr string, h Handler) *loop { return &loop{addr: addr, handler: h} }
 
 // next blocks until there is an event, or until ctx has ended.
 func (l *loop) next(ctx context.Context) (invocation, error) {
@@ -73,32 +52,6 @@ func (l *loop) next(ctx context.Context) (invocation, error) {
 	inv := invocation{payload: payload, fault: fault}
 	inv.describe(resp.Header)
 	return inv, nil
-}
-
-const path = "/2018-06-01/runtime/invocation/"
-
-// describe reads what the API tells beside the event.
-func (inv *invocation) describe(h http.Header) {
-	inv.id, inv.trace = h.Get("Lambda-Runtime-Aws-Request-Id"), h.Get("Lambda-Runtime-Trace-Id")
-	inv.lambda = lambdacontext.LambdaContext{
-		AwsRequestID:       inv.id,
-		InvokedFunctionArn: h.Get("Lambda-Runtime-Invoked-Function-Arn"),
-		TenantID:           h.Get("Lambda-Runtime-Aws-Tenant-Id"),
-	}
-	ms, err := strconv.ParseInt(h.Get("Lambda-Runtime-Deadline-Ms"), 10, 64)
-	if err != nil {
-		inv.fault = errors.New("the Runtime API named no deadline")
-	}
-	inv.deadline = time.UnixMilli(ms)
-	inv.fromCaller(h.Get("Lambda-Runtime-Client-Context"), &inv.lambda.ClientContext)
-	inv.fromCaller(h.Get("Lambda-Runtime-Cognito-Identity"), &inv.lambda.Identity)
-}
-
-// fromCaller reads what callers may send besides the event. It is not quoted.
-func (inv *invocation) fromCaller(text string, into any) {
-	if text != "" && json.Unmarshal([]byte(text), into) != nil {
-		inv.fault = errors.New("the caller's context is not the JSON it should be")
-	}
 }
 
 const (
@@ -136,146 +89,81 @@ func (l *loop) readEvent(resp *http.Response) (payload []byte, fault, err error)
 	}
 }
 
-// serve has the handler answer and sends what it returned, unless the handler
-// has sent it already.
+// serve has the handler answer and sends what it answers.
 func (l *loop) serve(ctx context.Context, inv invocation) error {
-	out := &stream{loop: l, id: inv.id, deadline: inv.writingEnds(), dial: func() (net.Conn, bool, error) { return l.connect(ctx) }}
-	answer, err := l.invoke(ctx, inv, out)
-	switch {
-	case out.broken():
-		// The handler knows, and has logged why. The answer may be too large
-		// for whoever called; whether the API is still there, the next poll
-		// tells, on another connection: this one is in the middle of a request.
-		l.close()
-		return nil
-	case out.begun:
-		return out.end(err)
-	}
-	verb := "/response"
+	invoked, cancel := l.context(ctx, inv)
+	defer cancel()
+	answer, err := l.invoke(invoked, inv)
 	if err != nil {
-		verb, answer = "/error", functionError(err)
-	} else {
-		l.answer = answer
+		return l.fail(ctx, inv.id, err)
 	}
-	l.beginPost(inv.id, verb, "application/json")
-	if err != nil {
-		l.head = appendCause(l.head, err)
+	whole, ok := answer.Whole()
+	if !ok {
+		return l.stream(ctx, inv, answer)
 	}
-	l.head = append(l.head, "Content-Length: "...)
-	l.head = strconv.AppendInt(l.head, int64(len(answer)), 10)
-	l.head = append(l.head, "\r\n\r\n"...)
-	resp, err := l.roundTrip(ctx, &http.Request{Method: http.MethodPost}, answer)
-	if err != nil {
-		return err
-	}
-	return accepted(resp)
-}
-
-// beginPost puts the beginning of a request about the invocation into l.head.
-func (l *loop) beginPost(id, verb, contentType string) {
-	l.head = append(l.head[:0], "POST "+path+id+verb+" HTTP/1.1\r\nHost: "+l.addr+
-		"\r\nUser-Agent: omr-relay\r\nContent-Type: "+contentType+"\r\n"...)
-}
-
-// accepted reads the API's answer to an answer. One that is too large is for
-// Lambda to report; it ends nothing here.
-func accepted(resp *http.Response) error {
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusAccepted && resp.StatusCode != http.StatusRequestEntityTooLarge {
-		return fmt.Errorf("the Runtime API answered %d", resp.StatusCode)
-	}
-	_, err := io.Copy(io.Discard, resp.Body)
+	l.beginPost(inv.id, "/response", answer.ContentType())
+	err = l.post(ctx, whole)
+	answer.Done(err)
 	return err
+}
+
+// context is the invocation's own, with its deadline and what the API tells of it.
+func (l *loop) context(ctx context.Context, inv invocation) (context.Context, context.CancelFunc) {
+	if l.alone {
+		// The AWS SDK sends it on, and Lambda stops calls that go round in circles.
+		_ = os.Setenv("_X_AMZN_TRACE_ID", inv.trace)
+	}
+	ctx = context.WithValue(ctx, "x-amzn-trace-id", inv.trace) //nolint:revive,staticcheck // the key is aws-lambda-go's, and what reads traces knows it
+	return context.WithDeadline(lambdacontext.NewContext(ctx, &inv.lambda), inv.deadline)
 }
 
 // invoke has the handler serve the event. A handler that panics has failed; so
 // has the process, which may be in any state.
-func (l *loop) invoke(ctx context.Context, inv invocation, out io.Writer) (answer []byte, err error) {
+func (l *loop) invoke(ctx context.Context, inv invocation) (answer Response, err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			err = panicked(cause)
+			answer, err = nil, panicked(cause)
 			l.failed = err
 		}
 	}()
 	if inv.fault != nil {
 		return nil, inv.fault
 	}
-	ctx, cancel := context.WithDeadline(ctx, inv.deadline)
-	defer cancel()
-	if l.alone {
-		// The AWS SDK sends it on, and Lambda stops calls that go round in circles.
-		_ = os.Setenv("_X_AMZN_TRACE_ID", inv.trace)
-	}
-	ctx = context.WithValue(ctx, "x-amzn-trace-id", inv.trace) //nolint:revive,staticcheck // the key is aws-lambda-go's, and what reads traces knows it
-	return l.handler.Serve(lambdacontext.NewContext(ctx, &inv.lambda), inv.payload, l.answer[:0], out)
+	return l.handler(ctx, inv.payload)
 }
 
-// roundTrip sends l.head and body and reads the head of the answer. A
-// connection that had served before may have been closed meanwhile: then it is
-// tried once more on a new one.
-func (l *loop) roundTrip(ctx context.Context, req *http.Request, body []byte) (*http.Response, error) {
-	for {
-		conn, fresh, err := l.connect(ctx)
-		if err != nil {
-			return nil, err
-		}
-		// One system call for both, without a copy.
-		buffers := net.Buffers{l.head, body}
-		if _, err = buffers.WriteTo(conn); err == nil {
-			var resp *http.Response
-			if resp, err = l.response(req); err == nil {
-				return resp, nil
-			}
-		}
+// fail tells the API why there is no answer.
+func (l *loop) fail(ctx context.Context, id string, cause error) error {
+	l.beginPost(id, "/error", "application/json")
+	l.head = appendCause(l.head, cause)
+	return l.post(ctx, functionError(cause))
+}
+
+// stream sends an answer as it comes by.
+func (l *loop) stream(ctx context.Context, inv invocation, answer Response) error {
+	out := &stream{
+		conn: &l.connection, id: inv.id, contentType: answer.ContentType(), deadline: inv.writingEnds(),
+		dial: func() (net.Conn, bool, error) { return l.connect(ctx) },
+	}
+	_, err := answer.WriteTo(out)
+	if out.broken() {
+		// The answer may be too large for whoever called; whether the API is still
+		// there, the next poll tells, on another connection: this one is in the
+		// middle of a request.
 		l.close()
-		if fresh {
-			return nil, err
-		}
+		answer.Done(out.err)
+		return nil
 	}
-}
-
-// response reads the head of the API's answer to req.
-func (l *loop) response(req *http.Request) (*http.Response, error) {
-	resp, err := http.ReadResponse(l.in, req)
-	if err == nil && resp.Close {
-		resp.Body = closing{resp.Body, l}
+	var failed error
+	switch {
+	case out.begun:
+		failed = out.end(err)
+	case err != nil:
+		failed = l.fail(ctx, inv.id, err)
+	default:
+		l.beginPost(inv.id, "/response", out.contentType)
+		failed = l.post(ctx, nil)
 	}
-	return resp, err
-}
-
-// connect returns the connection, and whether it is a new one.
-func (l *loop) connect(ctx context.Context) (net.Conn, bool, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.conn != nil {
-		return l.conn, false, nil
-	}
-	var dialer net.Dialer
-	conn, err := dialer.DialContext(ctx, "tcp", l.addr)
-	if err != nil {
-		return nil, true, err
-	}
-	l.conn, l.in = conn, bufio.NewReaderSize(conn, 8<<10)
-	return conn, true, nil
-}
-
-func (l *loop) close() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.conn != nil {
-		_ = l.conn.Close()
-		l.conn = nil
-	}
-}
-
-// closing is the body of an answer after which the API closes the connection.
-type closing struct {
-	io.ReadCloser
-	loop *loop
-}
-
-func (c closing) Close() error {
-	err := c.ReadCloser.Close()
-	c.loop.close()
-	return err
+	answer.Done(failed)
+	return failed
 }

@@ -17,23 +17,15 @@ import (
 // Write blocks until the API has taken the bytes, or until shortly before the
 // invocation's deadline. It is for one goroutine.
 type stream struct {
-	loop     *loop
-	id       string
-	deadline time.Time // of all of it
-	dial     func() (conn net.Conn, fresh bool, err error)
-	begun    bool
-	conn     net.Conn // that the first chunk went out on
-	err      error    // of the Write that failed; nothing follows it
+	conn        *connection
+	id          string
+	contentType string
+	deadline    time.Time // of all of it
+	dial        func() (conn net.Conn, fresh bool, err error)
+	begun       bool
+	peer        net.Conn // that the first chunk went out on
+	err         error    // of the Write that failed; nothing follows it
 }
-
-// writingEnds is until when an answer may be written: a little of the invocation's
-// time is kept to log that nobody takes it, less than the handler itself keeps.
-func (inv invocation) writingEnds() time.Time {
-	return inv.deadline.Add(-min(100*time.Millisecond, time.Until(inv.deadline)/20))
-}
-
-// contentType says that the answer begins with its status and headers.
-const contentType = "application/vnd.awslambda.http-integration-response"
 
 const (
 	errorTypeTrailer = "Lambda-Runtime-Function-Error-Type"
@@ -53,11 +45,11 @@ func (s *stream) Write(p []byte) (int, error) {
 
 // send writes a chunk, and before the first one the request's head.
 func (s *stream) send(p []byte) error {
-	l := s.loop
+	l := s.conn
 	if s.begun {
 		l.head = l.head[:0]
 	} else {
-		l.beginPost(s.id, "/response", contentType)
+		l.beginPost(s.id, "/response", s.contentType)
 		l.head = append(l.head, "Lambda-Runtime-Function-Response-Mode: streaming\r\n"+
 			"Transfer-Encoding: chunked\r\n"+
 			"Trailer: "+errorTypeTrailer+", "+errorBodyTrailer+"\r\n\r\n"...)
@@ -74,7 +66,7 @@ func (s *stream) send(p []byte) error {
 		if err != nil {
 			return err
 		}
-		s.conn = conn
+		s.peer = conn
 		_ = conn.SetDeadline(s.deadline)
 		n, err := s.write(p)
 		if err == nil {
@@ -91,8 +83,8 @@ func (s *stream) send(p []byte) error {
 
 // write writes the loop's head and a chunk's bytes by one system call.
 func (s *stream) write(p []byte) (int64, error) {
-	buffers := net.Buffers{s.loop.head, p, []byte("\r\n")}
-	return buffers.WriteTo(s.conn)
+	buffers := net.Buffers{s.conn.head, p, []byte("\r\n")}
+	return buffers.WriteTo(s.peer)
 }
 
 // broken reports whether a Write has failed: the API has a part of the answer at
@@ -103,14 +95,14 @@ func (s *stream) broken() bool { return s.err != nil }
 // A connection that the API closed without a word is an error here, where
 // roundTrip would send the answer again: most of this one may have been taken.
 func (s *stream) end(cause error) error {
-	l := s.loop
+	l := s.conn
 	l.head = append(l.head[:0], "0\r\n"...)
 	if cause != nil {
 		body := base64.StdEncoding.EncodeToString(functionError(cause))
 		l.head = append(l.head, errorTypeTrailer+": "+errorType(cause)+"\r\n"+errorBodyTrailer+": "+body+"\r\n"...)
 	}
 	l.head = append(l.head, "\r\n"...)
-	_, failed := s.conn.Write(l.head)
+	_, failed := s.peer.Write(l.head)
 	// The answer may be there all the same, if it came before the stream's end.
 	resp, err := l.response(&http.Request{Method: http.MethodPost})
 	if err != nil {
@@ -121,7 +113,7 @@ func (s *stream) end(cause error) error {
 		return errors.Join(failed, err)
 	}
 	err = accepted(resp)
-	_ = s.conn.SetDeadline(time.Time{}) // unless it is closed
+	_ = s.peer.SetDeadline(time.Time{}) // unless it is closed
 	if failed != nil {
 		l.close()
 	}

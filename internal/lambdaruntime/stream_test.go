@@ -21,9 +21,21 @@ import (
 // streamFunc is a function in a Handler's place that writes its answer.
 type streamFunc func(ctx context.Context, payload []byte, stream io.Writer) error
 
-func (f streamFunc) Serve(ctx context.Context, payload, _ []byte, stream io.Writer) ([]byte, error) {
-	return nil, f(ctx, payload, stream)
+// serve is a lambdaruntime.Handler whose answers are streamed.
+func (f streamFunc) serve(ctx context.Context, payload []byte) (lambdaruntime.Response, error) {
+	return streamed{ctx, payload, f}, nil
 }
+
+type streamed struct {
+	ctx     context.Context //nolint:containedctx // the invocation's
+	payload []byte
+	write   streamFunc
+}
+
+func (s streamed) Whole() ([]byte, bool)              { return nil, false }
+func (s streamed) WriteTo(w io.Writer) (int64, error) { return 0, s.write(s.ctx, s.payload, w) }
+func (s streamed) ContentType() string                { return streamedType }
+func (s streamed) Done(error)                         {}
 
 const streamedType = "application/vnd.awslambda.http-integration-response"
 
@@ -36,7 +48,7 @@ func TestStream(t *testing.T) {
 			}
 		}
 		return nil
-	}))
+	}).serve)
 	large := strings.Repeat("x", 3<<20)
 	for _, payload := range []string{"one", "one,two,,three", "a," + large, "\x00\r\n0\r\n,b"} {
 		got := invoke(t, api, payload, time.Second)
@@ -68,7 +80,7 @@ func TestStreamArrives(t *testing.T) {
 			}
 		}
 		return nil
-	}))
+	}).serve)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	got, err := api.Stream(ctx, nil, 10*time.Second, told(seen))
@@ -95,7 +107,7 @@ func TestBrokenStream(t *testing.T) {
 			return &badEvent{}
 		}
 		return nil
-	}))
+	}).serve)
 	got := invoke(t, api, "bad", time.Second)
 	if want := `{"errorMessage":"a \"bad\" event","errorType":"badEvent"}`; got.Failed || string(got.Broken) != want || string(got.Payload) != "bad" {
 		t.Errorf("%+v, want broken by %s", got, want)
@@ -104,7 +116,7 @@ func TestBrokenStream(t *testing.T) {
 		t.Errorf("afterwards: %+v", got)
 	}
 	// Nothing written yet: an error like any other.
-	if got := invoke(t, startHandler(t, 1, streamFunc(func(context.Context, []byte, io.Writer) error { return &badEvent{} })), "", time.Second); !got.Failed {
+	if got := invoke(t, startHandler(t, 1, streamFunc(func(context.Context, []byte, io.Writer) error { return &badEvent{} }).serve), "", time.Second); !got.Failed {
 		t.Errorf("failed at first: %+v", got)
 	}
 }
@@ -144,7 +156,7 @@ func TestStreamRefused(t *testing.T) {
 					t.Errorf("after %v: %d, %v", failed, n, again)
 				}
 				return failed
-			}))
+			}).serve)
 			if served != 2 || err == nil || !strings.HasPrefix(err.Error(), "asking for the next invocation: ") {
 				t.Errorf("served %d, Serve returned %v", served, err)
 			}
@@ -174,7 +186,7 @@ func TestStreamNotAccepted(t *testing.T) {
 		err := lambdaruntime.Serve(t.Context(), server.Listener.Addr().String(), 1, streamFunc(func(_ context.Context, _ []byte, stream io.Writer) error {
 			_, err := io.WriteString(stream, "whole")
 			return err
-		}))
+		}).serve)
 		if err == nil || !strings.HasPrefix(err.Error(), "sending an answer: ") {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -208,7 +220,7 @@ func TestStreamPastTheDeadline(t *testing.T) {
 				return err
 			}
 		}
-	}))
+	}).serve)
 	if len(failed) != 2 || !errors.Is(failed[0], os.ErrDeadlineExceeded) || err == nil || !strings.HasPrefix(err.Error(), "asking for the next invocation: ") {
 		t.Errorf("writing failed with %v, Serve returned %v", failed, err)
 	}
@@ -229,7 +241,7 @@ func TestStreamAfterClosedConnection(t *testing.T) {
 	_ = lambdaruntime.Serve(t.Context(), l.Addr().String(), 1, streamFunc(func(_ context.Context, payload []byte, stream io.Writer) error {
 		_, err := stream.Write(payload)
 		return err
-	}))
+	}).serve)
 	close(answers)
 	var got []string
 	for answer := range answers {

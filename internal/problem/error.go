@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"strings"
 	"time"
 )
@@ -27,9 +28,27 @@ const (
 	UpstreamUnreachable    Code = "upstream_unreachable"
 	UpstreamRejectedToken  Code = "upstream_rejected_token"
 	UpstreamEchoedToken    Code = "upstream_echoed_token"
+	UpstreamInvalidAnswer  Code = "upstream_invalid_answer"
 	UpstreamTimeout        Code = "upstream_timeout"
 	ResponseTooLarge       Code = "response_too_large"
 	Internal               Code = "internal_error"
+
+	// InvalidInput names the field at fault.
+	InvalidInput Code = "invalid_input"
+	// NotAcceptable is a request that could not take its answer.
+	NotAcceptable Code = "not_acceptable"
+	// RecognitionFailed is a task that the upstream gave up: sending the scan
+	// again would cost again.
+	RecognitionFailed Code = "recognition_failed"
+	// RecognitionEmpty is a task that is done, and nothing was found.
+	RecognitionEmpty Code = "recognition_empty"
+	// GenerationFailed is a form that the upstream could not make.
+	GenerationFailed Code = "generation_failed"
+	// ResultLost is a result that the upstream no longer has.
+	ResultLost Code = "result_lost"
+	// TaskNotFound is an id that the upstream does not know, or not any more.
+	TaskNotFound Code = "task_not_found"
+
 	// AnswerNotTaken is for the log alone: nobody is left to be told.
 	AnswerNotTaken Code = "answer_not_taken"
 )
@@ -46,6 +65,17 @@ type Error struct {
 	RetryAfter time.Duration
 	// Allow lists the methods of a route, for MethodNotAllowed.
 	Allow []string
+	// Field is what of the input is at fault, by a name that is ours, for
+	// InvalidInput.
+	Field string
+	// Messages are the upstream's own about the caller's documents, shown to the
+	// caller and never logged.
+	Messages []string
+	// Header is sent with the answer; its values are constant or were checked.
+	Header http.Header
+	// AcceptEncoding lists the content codings that a request may have, for
+	// UnsupportedMediaType (RFC 9110 §15.5.16).
+	AcceptEncoding string
 	// Err is the cause, for errors.Is and errors.As. Its text is never
 	// shown: it may quote what the other side sent.
 	Err error

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 )
 
 // maxAsposeRequest is what API Gateway would let through at most.
@@ -17,7 +18,9 @@ const maxAsposeRequest = 10 << 20
 // Every call needs a Bearer token, except GET and HEAD of "/".
 //
 // Tasks never run; they are ready after a number of polls, whatever the clock
-// says, and are kept until they are cancelled.
+// says, unless a test wants it otherwise, and are kept until they are cancelled.
+// As the service does, it looks at a task's first image alone, and refuses one of
+// several pages.
 type Aspose struct {
 	Tap
 
@@ -27,6 +30,8 @@ type Aspose struct {
 	mu         sync.Mutex // guards what follows
 	tasks      map[string]*task
 	extraPolls int // NotReady answers a new task gives beyond the first
+	readyAfter time.Duration
+	outcomes   []Outcome // of the next tasks
 	storage    storage
 }
 
@@ -128,6 +133,10 @@ type task struct {
 	kind   kind
 	format string // of a recognition: Csv, Json or Xml
 	polls  int    // NotReady answers still to give
+
+	readyAt   time.Time
+	outcome   Outcome
+	manyPages bool // of what was submitted, which the service refuses
 }
 
 // submit queues a task and answers its id: as bare text, or as a JSON string to
@@ -138,7 +147,7 @@ func (a *Aspose) submit(w http.ResponseWriter, r *http.Request, t task) {
 	if a.tasks == nil {
 		a.tasks = map[string]*task{}
 	}
-	t.polls = a.extraPolls + 1
+	a.setFateLocked(&t)
 	a.tasks[id] = &t
 	a.mu.Unlock()
 	if prefersJSON(r.Header.Get("Accept")) {
@@ -169,7 +178,7 @@ type omrResponse struct {
 	ID                 string      `json:"id"`
 	ResponseStatusCode string      `json:"responseStatusCode"`
 	Results            []omrResult `json:"results"`
-	Error              *struct{}   `json:"error"` // always null here
+	Error              *omrError   `json:"error"`
 }
 
 type omrResult struct {
@@ -185,14 +194,8 @@ func fetch(k kind) endpoint {
 		}
 		answer := omrResponse{ID: id, ResponseStatusCode: "TaskNotFound"}
 		a.mu.Lock()
-		t := a.tasks[strings.ToLower(id)]
-		switch {
-		case t == nil || t.kind != k:
-		case t.polls > 0:
-			t.polls--
-			answer.ResponseStatusCode = "NotReady"
-		default:
-			answer.ResponseStatusCode, answer.Results = "Ok", t.results()
+		if t := a.tasks[strings.ToLower(id)]; t != nil && t.kind == k {
+			answer = t.answerLocked(id)
 		}
 		a.mu.Unlock()
 		writeJSON(w, http.StatusOK, "application/json; charset=utf-8", answer)

@@ -47,7 +47,7 @@ func submitRecognition(a *Aspose, w http.ResponseWriter, r *http.Request, body [
 		writeProblem(w, "recognitionThreshold", "The field recognitionThreshold must be between 0 and 100.")
 		return
 	}
-	a.submit(w, r, task{kind: recognition, format: format})
+	a.submit(w, r, task{kind: recognition, format: format, manyPages: hasPages(in.Images[0])})
 }
 
 // generateTask is the body of a generation; settings are the service's concern.

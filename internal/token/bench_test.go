@@ -52,8 +52,9 @@ func BenchmarkHitParallel(b *testing.B) {
 // BenchmarkRoundTrip is what the token adds to a call: the transport beneath
 // answers at once.
 func BenchmarkRoundTrip(b *testing.B) {
-	answer := &http.Response{StatusCode: http.StatusOK, Body: http.NoBody}
-	rt := &token.Transport{Cache: warm(b), Base: roundTripFunc(func(*http.Request) (*http.Response, error) { return answer, nil })}
+	rt := &token.Transport{Cache: warm(b), Base: roundTripFunc(func(*http.Request) (*http.Response, error) {
+		return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody}, nil
+	})}
 	ctx, _ := callrecord.With(b.Context())
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, baseURL+"/v5.0/omr/RecognizeTemplate/GetRecognizeTemplate?id=1", nil)
 	if err != nil {

@@ -4,7 +4,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptrace"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -41,14 +40,14 @@ func TestLesson03_TokenThatExpiresWhileConnecting(t *testing.T) {
 			}
 			return d
 		}}
-		first := r.mustGet(t)
+		r.mustGet(t)
 		r.Aspose.Record(4)
 		record := r.mustCall(t)
 		want(t, "outcome", record.Token, callrecord.Repair)
 		calls := r.Aspose.Requests()
 		want(t, "calls", len(calls), 2)
 		want(t, "the expired token went out", calls[0].Header.Get("Authorization"), "")
-		want(t, "a fresh one went out", first.In([]byte(calls[1].Header.Get("Authorization"))), false)
+		want(t, "a fresh one went out", r.Token.Mints() == 2 && bearer(calls[1].Header) != "", true)
 	})
 }
 
@@ -93,23 +92,6 @@ func TestSentStartsAnew(t *testing.T) {
 		want(t, "failed", err != nil, true)
 		want(t, "calls", record.UpstreamCalls, 2)
 		want(t, "sent", record.Sent, false)
-	})
-}
-
-// TestIn finds the token wherever it stands, and nothing else.
-func TestIn(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		for _, value := range []string{"eyJhbGciOiJub25lIn0.eyJpc3MiOiJzYW5kYm94IiwiZXhwIjoxfQ.c2lnbmF0dXJl", "opaque-token", "short.er"} {
-			r := newRig(t)
-			r.always(ok(`{"access_token":"` + value + `","token_type":"Bearer","expires_in":3600}`))
-			tok := r.mustGet(t)
-			for text, in := range map[string]bool{
-				value: true, "Authorization: Bearer " + value + "\r\n": true, "": false, value[:len(value)-1]: false,
-				strings.Repeat("iVBORw0KGgo.", 1000) + value + strings.Repeat("=", 99): true,
-			} {
-				want(t, "in "+text[:min(len(text), 30)], tok.In([]byte(text)), in)
-			}
-		}
 	})
 }
 

@@ -2,17 +2,22 @@
 // client-credentials grant (RFC 6749 §4.4), kept until it expires, refreshed
 // while calls run on it, and repaired when the upstream rejects it.
 //
+// Each file uses only those below it:
+//
 //	transport.go  puts the token on a call, replays the call once on a 401
+//	guard.go      keeps the token out of the answer
 //	cache.go      holds the token; one mint for many callers; soft refresh
-//	mint.go       secret → exchange, and what is remembered of failures
+//	mint.go       secret → exchange, and when callers are to come back
+//	verdicts.go   what the token endpoint has said of a pair of credentials
 //	exchange.go   one token request, and its retries
 //	answer.go     what the token endpoint answered, and for how long it holds
+//	failure.go    why a token request brought none, and what that calls for
+//	pause.go      a time during which something is let alone
 //	token.go      a token and its two expiries
+//	echo.go       finds what is secret of a token, in any text
 package token
 
 import (
-	"bytes"
-	"strings"
 	"time"
 
 	"omr-relay/internal/sensitive"
@@ -27,6 +32,7 @@ type Token struct {
 	// does not.
 	expiry time.Time // never sent at or after this
 	soft   time.Time // worth refreshing at or after this
+	echo   *echo     // what no answer may show of it and of the token before it
 }
 
 // newToken returns a token that was requested at sent and lives for lifetime.
@@ -37,6 +43,15 @@ func newToken(value sensitive.String, sent time.Time, lifetime time.Duration, le
 	return &Token{
 		value: value, header: sensitive.New("Bearer " + value.Reveal()),
 		expiry: sent.Add(lifetime), soft: sent.Add(lifetime - early),
+		echo: newEcho(value.Reveal()),
+	}
+}
+
+// follows has the token's answers searched for the token before it as well. It is
+// called before anyone else has the token.
+func (t *Token) follows(before *Token) {
+	if before != nil && !before.value.Equal(t.value) {
+		t.echo = newEcho(t.value.Reveal(), before.value.Reveal())
 	}
 }
 
@@ -45,37 +60,6 @@ const maxLead = 30 * time.Minute
 
 // wallNow is the time of day, without the monotonic reading.
 func wallNow() time.Time { return time.Now().Round(0) }
-
-// In reports whether the token stands in text. It looks for its end alone,
-// from the first full stop on: base64 has none, so that the search through
-// megabytes of it is one for a byte that does not come.
-func (t *Token) In(text []byte) bool { return bytes.Contains(text, []byte(t.end())) }
-
-// Begins returns how many bytes at the end of text may be the beginning of what
-// In looks for.
-func (t *Token) Begins(text []byte) int {
-	needle := t.end()
-	tail := text[max(0, len(text)-len(needle)+1):]
-	for {
-		i := bytes.IndexByte(tail, needle[0])
-		if i < 0 {
-			return 0
-		}
-		if tail = tail[i:]; strings.HasPrefix(needle, string(tail)) {
-			return len(tail)
-		}
-		tail = tail[1:]
-	}
-}
-
-// end is the token from the first full stop on, if that is enough to know it by.
-func (t *Token) end() string {
-	text := t.value.Reveal()
-	if i := strings.IndexByte(text, '.'); i >= 0 && len(text)-i >= 32 {
-		return text[i:]
-	}
-	return text
-}
 
 // validAt reports whether the token may still be sent.
 func (t *Token) validAt(now time.Time) bool { return t != nil && now.Before(t.expiry) }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"omr-relay/internal/callrecord"
+	"omr-relay/internal/httpanswer"
 	"omr-relay/internal/problem"
 )
 
@@ -17,9 +18,17 @@ import (
 // replays a request once, with another token, when the upstream rejects the
 // first with 401. The replay needs GetBody on requests that have a body.
 //
-// Failures of the token path are [*problem.Error]; Base's own errors come back
-// as they are. The response's Body must be closed before the invocation ends:
-// Close waits, a second at most, for a refresh that the request began.
+// Answers are asked for whole and not coded: Range and Accept-Encoding are set here,
+// and what comes coded is decoded. 101 is an error.
+//
+// No answer shows the token, or the one before it: any 24 consecutive characters
+// of the signature, or of the whole where it is no JWT, end the call or break the
+// answer off, wherever they stand in it.
+//
+// Failures of the token path and answers that are withheld are [*problem.Error],
+// also those that come from reading the Body; Base's own errors come back as they
+// are. The Body must be closed before the invocation ends, also when reading it
+// panicked: Close waits, a second at most, for a refresh that the request began.
 type Transport struct {
 	Base  http.RoundTripper // nil is http.DefaultTransport
 	Cache *Cache
@@ -37,29 +46,34 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		closeBody(req)
 		return nil, err
 	}
-	join := t.Cache.refresh(ctx, token)
-	if join != nil {
+	var end func()
+	if join := t.Cache.refresh(ctx, token); join != nil {
 		record.Token = callrecord.SoftRefresh
+		// The still valid token served: a refresh that failed harms nobody.
+		end = sync.OnceFunc(func() { record.RefreshErr = join() })
 	}
+	answered := false
+	defer func() {
+		if end != nil && !answered {
+			end() // there is no body whose Close would; maybe there was a panic
+		}
+	}()
 	resp, err := t.send(req, token)
 	if err == nil && resp.StatusCode == http.StatusUnauthorized {
 		resp, err = t.repair(req, resp, token)
 	}
-	if join == nil {
-		return resp, err
-	}
-	// The still valid token served: a refresh that failed harms nobody.
-	end := sync.OnceFunc(func() { record.RefreshErr = join() })
 	if err != nil {
-		end()
 		return nil, err
 	}
-	resp.Body = &joiningBody{ReadCloser: resp.Body, join: end}
+	if end != nil {
+		resp.Body = &joiningBody{ReadCloser: resp.Body, join: end}
+	}
+	answered = true
 	return resp, nil
 }
 
-// repair answers a 401: it drops the rejected token and sends the request once
-// more with the next one.
+// repair answers a 401: it sends the request once more, with another token than
+// the rejected one.
 func (t *Transport) repair(req *http.Request, resp *http.Response, rejected *Token) (*http.Response, error) {
 	// Not drained: the body may never come, and a repair is rare enough to
 	// cost a connection.
@@ -73,8 +87,7 @@ func (t *Transport) repair(req *http.Request, resp *http.Response, rejected *Tok
 	ctx := req.Context()
 	record := callrecord.From(ctx)
 	began := time.Now()
-	t.Cache.Invalidate(rejected)
-	token, _, err := t.Cache.Token(ctx)
+	token, err := t.Cache.replacement(ctx, rejected)
 	record.Token = callrecord.Repair
 	record.TokenTime += time.Since(began)
 	if err != nil {
@@ -108,9 +121,16 @@ func (t *Transport) send(req *http.Request, token *Token) (*http.Response, error
 	record.Sent = false // a call that was rejected before has not been taken
 	// The lists of values stay shared, and nobody changes them.
 	header := maps.Clone(req.Header)
-	req = req.WithContext(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
+	if header == nil {
+		header = http.Header{}
+	}
+	watch := new(httpanswer.Watch)
+	authorized := req.WithContext(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
 		// Called by RoundTrip itself, before it writes anything.
 		GotConn: func(httptrace.GotConnInfo) {
+			if record.Sent {
+				record.UpstreamCalls++ // net/http, or Base, tries again
+			}
 			record.Sent = true
 			if !token.validAt(wallNow()) {
 				// It expired while the connection was made. Without it the
@@ -118,16 +138,26 @@ func (t *Transport) send(req *http.Request, token *Token) (*http.Response, error
 				header.Del("Authorization")
 			}
 		},
+		Got1xxResponse: watch.Got1xx,
 	}))
-	req.Header = header
+	authorized.Header = header
+	httpanswer.AskPlain(header)
 	header["Authorization"] = []string{token.header.Reveal()}
-	record.Carried = token
 	record.UpstreamCalls++
-	resp, err := base.RoundTrip(req)
-	if err == nil {
-		record.UpstreamStatus = resp.StatusCode
+	resp, err := watch.Final(base.RoundTrip(authorized))
+	if err != nil {
+		return nil, invalid(err)
 	}
-	return resp, err
+	record.UpstreamStatus = resp.StatusCode
+	resp.Request = req // which has no token in it
+	if resp.StatusCode == http.StatusUnauthorized {
+		return resp, nil // and goes no further: see repair
+	}
+	if err := guard(resp, token.echo); err != nil {
+		_ = resp.Body.Close()
+		return nil, err
+	}
+	return resp, nil
 }
 
 func errRejected(why string) error {
@@ -148,7 +178,6 @@ type joiningBody struct {
 }
 
 func (b *joiningBody) Close() error {
-	err := b.ReadCloser.Close()
-	b.join()
-	return err
+	defer b.join() // also after a panic
+	return b.ReadCloser.Close()
 }

@@ -1,0 +1,75 @@
+package handler
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"time"
+
+	"omr-relay/handler/recognize"
+	"omr-relay/internal/metric"
+)
+
+// Config is what a Handler needs. BaseURL, Relay, Connect and Tokens are required.
+type Config struct {
+	// BaseURL is the upstream; a relayed path is put after its path.
+	BaseURL *url.URL
+	// Relay sends calls with the Bearer attached.
+	Relay http.RoundTripper
+	// Connect sends a request without one, over the same connections.
+	Connect http.RoundTripper
+	// Tokens is asked by warm-ups.
+	Tokens Tokens
+	// Streaming has Respond's answers to REST APIs and function URLs streamed.
+	// Both must be set up for it: to others the format means nothing.
+	Streaming bool
+	// WarmupInterval is the time from one warm-up to the next.
+	// The zero value means five minutes.
+	WarmupInterval time.Duration
+	// AllowOrigin is the one origin whose pages may call the relay from a browser;
+	// empty is none.
+	AllowOrigin string
+	// Log gets one line per invocation; nil is silent.
+	Log *slog.Logger
+	// Metrics gets lines in CloudWatch's embedded metric format; nil is none.
+	// Write is called with one whole line at a time.
+	Metrics io.Writer
+}
+
+// Tokens keeps the access token.
+type Tokens interface {
+	// Ensure makes sure that the token lives for d from now if the token
+	// service allows, and returns how long it will live. It blocks until ctx
+	// ends at the latest. After an error the first result says how long the
+	// present token still lives.
+	Ensure(ctx context.Context, d time.Duration) (time.Duration, error)
+}
+
+// Handler serves invocations. It implements lambda.Handler and is safe for
+// concurrent use. It keeps nothing of an event after its answer is done with.
+type Handler struct {
+	cfg     Config
+	log     *slog.Logger
+	metrics metric.Counter
+	cors    cors
+
+	recognizer, generator tasks
+}
+
+// New returns a Handler. It makes no call.
+func New(cfg Config) *Handler {
+	if cfg.WarmupInterval <= 0 {
+		cfg.WarmupInterval = 5 * time.Minute
+	}
+	log := cfg.Log
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	upstream := recognize.Config{Transport: cfg.Relay, BaseURL: cfg.BaseURL}
+	return &Handler{
+		cfg: cfg, log: log, metrics: metric.Counter{W: cfg.Metrics}, cors: cors{cfg.AllowOrigin},
+		recognizer: recognize.NewRecognizer(upstream), generator: recognize.NewGenerator(upstream),
+	}
+}

@@ -1,0 +1,72 @@
+package recognize
+
+import (
+	"archive/zip"
+	"bytes"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"omr-relay/handler/gateway"
+	"omr-relay/internal/omr"
+	"omr-relay/internal/problem"
+)
+
+// generated answers with a form: its pages in their order, and the pattern by
+// which filled copies of it are recognized.
+func generated(r *omr.Result) (*gateway.Answer, error) {
+	if r.Status != omr.Ok && r.Status != omr.PartiallyNotFound || len(r.Files) == 0 {
+		e := errStatus(r)
+		if e.Code == "" {
+			e.Code, e.Detail = problem.GenerationFailed, "The upstream could not make a form of the markup. Sending it again would cost again."
+		}
+		return nil, e
+	}
+	archive, err := pack(r.Files)
+	if err != nil {
+		return nil, problem.From(err)
+	}
+	answer := bytesAnswer(http.StatusOK, zipType, archive)
+	answer.Header.Set("Content-Disposition", `attachment; filename="form.zip"`)
+	answer.Header.Set(statusHeader, r.Status.Word())
+	return answer, nil
+}
+
+// pack writes a ZIP that is the same for the same files. Pictures are compressed
+// as they are.
+func pack(files []omr.File) ([]byte, error) {
+	var out bytes.Buffer
+	w := zip.NewWriter(&out)
+	count := map[string]int{}
+	for _, f := range files {
+		count[f.Type]++
+		method := zip.Store
+		if f.Type == "Omr" || mediaTypes[f.Type] != "" && !strings.HasPrefix(mediaTypes[f.Type], "image/") {
+			method = zip.Deflate
+		}
+		entry, err := w.CreateHeader(&zip.FileHeader{Name: fileName(f.Type, count[f.Type]), Method: method})
+		if err == nil {
+			_, err = entry.Write(f.Data)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("packing a form: %w", err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		return nil, fmt.Errorf("packing a form: %w", err)
+	}
+	return out.Bytes(), nil
+}
+
+// fileName names the nth file of a type.
+func fileName(kind string, n int) string {
+	extension := strings.ToLower(omr.Status(kind).Word()) // a plain word, or unknown
+	switch {
+	case strings.HasPrefix(mediaTypes[kind], "image/"):
+		return fmt.Sprintf("page-%d.%s", n, extension)
+	case n > 1:
+		return fmt.Sprintf("form-%d.%s", n, extension)
+	default:
+		return "form." + extension
+	}
+}

@@ -1,0 +1,238 @@
+package recognize
+
+import (
+	"encoding/json"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"omr-relay/handler/gateway"
+	"omr-relay/internal/jsonscan"
+	"omr-relay/internal/omr"
+	"omr-relay/internal/problem"
+)
+
+// form is what a generation needs.
+type form struct {
+	markup   file
+	images   []file
+	settings []byte // a JSON object; nil is none
+}
+
+// The names of its fields, as problems give them.
+const (
+	fieldMarkup   = "markup"
+	fieldSettings = "settings"
+)
+
+// setting is one of the upstream's, with the values that its documentation has,
+// where it has them all.
+type setting struct {
+	name   string
+	number bool
+	values []string
+}
+
+var settings = []setting{
+	{name: "fontFamily"},
+	{name: "fontStyle", values: []string{"Regular", "Bold", "Italic", "Underline", "Strikeout"}},
+	{name: "fontSize", number: true},
+	{name: "paperSize", values: []string{"A4", "Letter", "Legal"}},
+	{name: "bubbleColor"},
+	{name: "bubbleSize"},
+	{name: "pageMarginLeft", number: true},
+	{name: "orientation", values: []string{"Horizontal", "Vertical"}},
+	{name: "outputFormat"},
+}
+
+// readMarkup reads a request, in place: markup as it is, with settings in the
+// query; a form with pictures; or the upstream's own JSON task.
+func readMarkup(req *gateway.Request) (*form, error) {
+	f := &form{}
+	mediaType, params, err := contentOf(req)
+	if err != nil {
+		return nil, err
+	}
+	switch mediaType {
+	case "text/plain", "text/markdown":
+		f.markup.data = req.Body.B
+		err = f.readQuery(req.Query)
+	case "multipart/form-data":
+		err = f.readForm(req.Body.B, params["boundary"])
+	case "application/json", "text/json":
+		err = f.readJSON(req.Body.B)
+	default:
+		return nil, &problem.Error{Code: problem.UnsupportedMediaType,
+			Detail: "Send the markup as text/plain (curl -H 'Content-Type: text/plain' --data-binary @form.txt), multipart/form-data with markup and images, or the upstream's JSON task."}
+	}
+	if err == nil {
+		err = f.check()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+func (f *form) readQuery(query string) error {
+	values, err := url.ParseQuery(query)
+	if err != nil {
+		return &problem.Error{Code: problem.BadRequest, Detail: "The query cannot be read."}
+	}
+	chosen := map[string]any{}
+	for name, all := range values {
+		if err := choose(chosen, name, all[len(all)-1]); err != nil {
+			return err
+		}
+	}
+	return f.set(chosen)
+}
+
+func (f *form) set(chosen map[string]any) error {
+	if len(chosen) == 0 {
+		return nil
+	}
+	if f.settings != nil {
+		return errInput(fieldSettings, "there are some as JSON and some as fields")
+	}
+	f.settings, _ = json.Marshal(chosen) // texts and numbers always marshal
+	return nil
+}
+
+// choose adds a setting to those that were chosen.
+func choose(chosen map[string]any, name, value string) error {
+	i := slices.IndexFunc(settings, func(s setting) bool { return strings.EqualFold(s.name, name) })
+	if i < 0 {
+		return &problem.Error{Code: problem.InvalidInput, Field: fieldSettings,
+			Detail: "settings: there is a field that is none of markup, image and " + settingNames() + "."}
+	}
+	s := settings[i]
+	value = strings.TrimSpace(value)
+	if s.number {
+		n, err := strconv.Atoi(value)
+		if err != nil || n < 0 {
+			return errInput(s.name, "it must be a whole number")
+		}
+		chosen[s.name] = n
+		return nil
+	}
+	if s.values != nil {
+		at := slices.IndexFunc(s.values, func(v string) bool { return strings.EqualFold(v, value) })
+		if at < 0 {
+			return errInput(s.name, "it must be one of %s", strings.Join(s.values, ", "))
+		}
+		value = s.values[at]
+	}
+	chosen[s.name] = value
+	return nil
+}
+
+func settingNames() string {
+	names := make([]string, len(settings))
+	for i, s := range settings {
+		names[i] = s.name
+	}
+	return strings.Join(names, ", ")
+}
+
+func (f *form) readForm(body []byte, boundary string) error {
+	parts, err := splitMultipart(body, boundary)
+	if err != nil {
+		return errMalformed("multipart/form-data")
+	}
+	chosen := map[string]any{}
+	for _, p := range parts {
+		switch strings.ToLower(p.name) {
+		case "markup", "markupfile":
+			err = f.setMarkup(p.data)
+		case "image", "images", "image[]", "images[]":
+			f.images = append(f.images, file{p.filename, p.data})
+		case "settings":
+			err = f.setSettings(p.data)
+		default:
+			err = choose(chosen, p.name, string(p.data))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return f.set(chosen)
+}
+
+func (f *form) setMarkup(data []byte) error {
+	if f.markup.data != nil {
+		return errInput(fieldMarkup, "there is more than one")
+	}
+	f.markup.data = slices.Clip(data)
+	return nil
+}
+
+// setSettings takes an object as it stands: the upstream may know more of them.
+func (f *form) setSettings(raw []byte) error {
+	none := func(string, []byte) error { return nil }
+	if !json.Valid(raw) || jsonscan.Object(raw, none) != nil {
+		return errInput(fieldSettings, "they must be a JSON object")
+	}
+	f.settings = raw
+	return nil
+}
+
+// readJSON reads the upstream's own task.
+func (f *form) readJSON(body []byte) error {
+	return jsonProblem(jsonscan.Object(body, func(name string, value []byte) error {
+		if string(value) == "null" {
+			return nil
+		}
+		switch strings.ToLower(name) {
+		case "markupfile", "markup":
+			data, err := decode(fieldMarkup, value)
+			if err != nil {
+				return err
+			}
+			return f.setMarkup(data)
+		case "images":
+			return jsonscan.Object(value, func(name string, value []byte) error {
+				data, err := decode(fieldImage, value)
+				f.images = append(f.images, file{name, data})
+				return err
+			})
+		case "settings":
+			return f.setSettings(value)
+		default:
+			return &problem.Error{Code: problem.InvalidInput, Detail: "There is a field that is none of MarkupFile, Images and settings."}
+		}
+	}))
+}
+
+// check refuses what cannot become a form.
+func (f *form) check() error {
+	text := strings.TrimSpace(string(f.markup.data[:min(len(f.markup.data), 1024)]))
+	switch {
+	case text == "":
+		return errInput(fieldMarkup, "there is none")
+	case !utf8.Valid(f.markup.data) || strings.Contains(text, "\x00"):
+		return errInput(fieldMarkup, "it is not text in UTF-8")
+	}
+	names := map[string]bool{}
+	for i, image := range f.images {
+		if image.name == "" || names[image.name] {
+			return errInput(fieldImage, "number %d needs a name of its own, by which the markup speaks of it", i+1)
+		}
+		names[image.name] = true
+		if err := checkImage(i+1, image.data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// task is the form as it goes upstream.
+func (f *form) task(req *gateway.Request) *omr.Task {
+	images := make([]omr.Named, len(f.images))
+	for i, image := range f.images {
+		images[i] = omr.Named{Name: image.name, Document: image.document(req.Body)}
+	}
+	return omr.NewGeneration(f.markup.document(req.Body), images, f.settings)
+}

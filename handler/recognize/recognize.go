@@ -1,0 +1,117 @@
+// Package recognize answers a scan with its answers in one call, and a form's
+// markup with the form: it submits, waits and fetches. It knows events only as
+// requests, and the upstream only through package omr.
+//
+// The way of the data; each file uses those below it:
+//
+//	recognize.go  Recognizer: Post, Get and Delete of /recognize
+//	generate.go   Generator: the same of /generate
+//	scans.go      a request → scans, pattern and options
+//	form.go       a request → markup, pictures and settings
+//	input.go      what both are made of, and checked for before anything is paid
+//	multipart.go  a multipart body → its parts, where they lie
+//	table.go      several results → one table
+//	archive.go    a form's files → a ZIP
+//	results.go    one result → an answer
+//	taskid.go     the tasks of several scans ⇄ an id
+//	wait.go       tasks are asked for until they are done or the wait is over
+//	queue.go      tasks are submitted, some at a time, or cancelled
+//	task.go       a task, and what is known of it
+//	failure.go    what a failed call means to the caller
+//	answer.go     the forms of answers
+//	times.go      how long to go on; Prefer
+//	headers.go    Accept; what of the header goes on upstream
+//
+// A scan is never copied: the request's body is decoded where it lies, and
+// encoded again while it is sent. Nothing is kept from one request to the next
+// but the pace of asking. What a request cost (tasks' ids, submissions, polls) is
+// in the context's [callrecord.Record] as soon as it is known, so that a
+// submitted task is in the log whatever becomes of the answer.
+package recognize
+
+import (
+	"context"
+
+	"omr-relay/handler/gateway"
+	"omr-relay/internal/omr"
+)
+
+// Recognizer answers /recognize. It is safe for concurrent use.
+//
+// Its methods block until ctx ends at the latest, and return before that by
+// enough to carry the answer out. Errors are [*problem.Error]. Bodies of answers
+// are in memory: reading them neither blocks nor fails.
+type Recognizer struct{ queue }
+
+// NewRecognizer returns a Recognizer. It makes no call.
+func NewRecognizer(cfg Config) *Recognizer {
+	return &Recognizer{newQueue(cfg, omr.Recognition, "recognize/")}
+}
+
+// Post submits the scans of a request and waits for their results. It changes
+// the request's body. The answer is the result of one scan, a table of several,
+// or 202 with where they will be. Of several scans, one that fails is a row of
+// the table; it is an error if none was submitted.
+func (r *Recognizer) Post(ctx context.Context, req *gateway.Request) (*gateway.Answer, error) {
+	times := newTimes(ctx, req.Header)
+	in, err := readScans(req)
+	if err != nil {
+		return nil, err
+	}
+	tasks := make([]*task, len(in.images))
+	for i, image := range in.images {
+		tasks[i] = &task{name: image.name, body: omr.NewRecognition(image.document(req.Body), in.pattern.document(req.Body), in.format, in.threshold)}
+	}
+	client := r.with(req.Header)
+	r.submit(ctx, client, times, tasks)
+	if !submitted(tasks) {
+		return fail(ctx, tasks[0].err)
+	}
+	r.wait(ctx, client, times, tasks)
+	return r.conclude(ctx, tasks, in.format, times, r.path+identify(tasks, in.format))
+}
+
+// Get asks for the results of an id that Post gave, and waits for them as Post
+// does.
+func (r *Recognizer) Get(ctx context.Context, req *gateway.Request, id string) (*gateway.Answer, error) {
+	times := newTimes(ctx, req.Header)
+	tasks, format, err := tasksOf(id)
+	if err != nil {
+		return nil, err
+	}
+	r.resume(ctx, r.with(req.Header), times, tasks)
+	return r.conclude(ctx, tasks, format, times, id)
+}
+
+// Delete cancels the tasks of an id. One that does not exist any more is
+// cancelled, too.
+func (r *Recognizer) Delete(ctx context.Context, req *gateway.Request, id string) (*gateway.Answer, error) {
+	tasks, _, err := tasksOf(id)
+	if err != nil {
+		return nil, err
+	}
+	return r.cancel(ctx, r.with(req.Header), tasks)
+}
+
+// conclude makes the answer of what is known in the end; location is where the
+// tasks are from where the request was sent.
+func (r *Recognizer) conclude(ctx context.Context, tasks []*task, format omr.Format, times times, location string) (*gateway.Answer, error) {
+	if !concluded(tasks) {
+		if err := unanswered(tasks); err != nil {
+			return fail(ctx, err)
+		}
+		return r.accepted(ctx, tasks, times, location), nil
+	}
+	var answer *gateway.Answer
+	if len(tasks) > 1 {
+		answer = table(tasks, format)
+	} else {
+		var err error
+		if answer, err = recognized(tasks[0].result); err != nil {
+			return nil, err
+		}
+	}
+	answer.Header.Set("Content-Location", location)
+	times.declare(answer.Header)
+	return answer, nil
+}

@@ -1,0 +1,164 @@
+package recognize
+
+import (
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"omr-relay/handler/gateway"
+	"omr-relay/internal/omr"
+)
+
+// unreadable is the reason of a result that cannot stand in a table.
+const unreadable = "result_unreadable"
+
+// table answers with the results of several scans, in their order. A scan that
+// failed is in it with its reason.
+func table(tasks []*task, format omr.Format) *gateway.Answer {
+	var answer *gateway.Answer
+	if format == omr.JSON {
+		answer = jsonAnswer(http.StatusOK, entries(tasks))
+	} else {
+		answer = bytesAnswer(http.StatusOK, "text/csv; charset=utf-8; header=present", rows(tasks))
+	}
+	var statuses []string
+	for _, t := range tasks {
+		if t.result != nil && !slices.Contains(statuses, t.status.Word()) {
+			statuses = append(statuses, t.status.Word())
+		}
+	}
+	if len(statuses) > 0 {
+		answer.Header.Set(statusHeader, strings.Join(statuses, ", "))
+	}
+	return answer
+}
+
+// outcome is the task's status, or why there is none, and its file if it has one.
+func (t *task) outcome() (string, omr.File) {
+	if t.result == nil {
+		return t.reason, omr.File{}
+	}
+	file, _ := resultFile(t.result)
+	return t.status.Word(), file
+}
+
+type entry struct {
+	Image    string          `json:"image"`
+	Status   string          `json:"status"`
+	Result   json.RawMessage `json:"result,omitempty"`
+	Messages []string        `json:"messages,omitempty"`
+}
+
+func entries(tasks []*task) []entry {
+	all := make([]entry, len(tasks))
+	for i, t := range tasks {
+		status, file := t.outcome()
+		all[i] = entry{Image: t.name, Status: status}
+		if t.result != nil {
+			all[i].Messages = t.result.Messages
+		}
+		switch data := bytes.TrimPrefix(file.Data, byteOrderMark); {
+		case len(data) == 0:
+		case json.Valid(data):
+			all[i].Result = data
+		case utf8.Valid(data):
+			all[i].Result, _ = json.Marshal(string(data))
+		default:
+			all[i].Status = unreadable
+		}
+	}
+	return all
+}
+
+var byteOrderMark = []byte("\ufeff")
+
+// rows writes a row for each scan: its name, its status, and a column for each
+// element of the form, in the order of the first result that has it.
+func rows(tasks []*task) []byte {
+	columns := []string{"image", "status"}
+	table := make([]map[string]string, len(tasks))
+	for i, t := range tasks {
+		status, file := t.outcome()
+		elements, err := readElements(file.Data)
+		if err != nil {
+			status = unreadable
+		}
+		table[i] = map[string]string{}
+		for _, e := range elements {
+			name := e.name
+			for n := 2; ; n++ { // an element may come twice, or be called image
+				if _, taken := table[i][name]; !taken && name != "image" && name != "status" {
+					break
+				}
+				name = fmt.Sprintf("%s (%d)", e.name, n)
+			}
+			table[i][name] = e.value
+			if !slices.Contains(columns, name) {
+				columns = append(columns, name)
+			}
+		}
+		table[i]["image"], table[i]["status"] = t.name, status
+	}
+	var out bytes.Buffer
+	w := csv.NewWriter(&out)
+	w.UseCRLF = true // RFC 4180, and what spreadsheets write
+	record := make([]string, len(columns))
+	for i, name := range columns {
+		record[i] = harmless(name)
+	}
+	_ = w.Write(record) // a buffer takes everything
+	for _, row := range table {
+		for i, name := range columns {
+			record[i] = harmless(row[name])
+		}
+		_ = w.Write(record)
+	}
+	w.Flush()
+	return out.Bytes()
+}
+
+// harmless keeps a spreadsheet from running what a cell says: whoever fills in a
+// form may write into it.
+// https://owasp.org/www-community/attacks/CSV_Injection
+func harmless(cell string) string {
+	if cell != "" && strings.IndexByte("=+-@\t\r", cell[0]) >= 0 {
+		return "'" + cell
+	}
+	return cell
+}
+
+type element struct{ name, value string }
+
+// readElements reads a result: a line of headings, then a line for each element
+// with its name and value.
+func readElements(data []byte) (elements []element, err error) {
+	if !utf8.Valid(data) {
+		return nil, csv.ErrQuote
+	}
+	r := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(data, byteOrderMark)))
+	r.FieldsPerRecord, r.LazyQuotes = -1, true
+	for {
+		record, err := r.Read()
+		if errors.Is(err, io.EOF) {
+			return elements, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("reading a result: %w", err)
+		}
+		if len(elements) == 0 && strings.EqualFold(strings.TrimSpace(record[0]), "Element Name") {
+			continue
+		}
+		e := element{name: record[0]}
+		if len(record) > 1 {
+			e.value = record[1]
+		}
+		elements = append(elements, e)
+	}
+}

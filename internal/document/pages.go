@@ -1,0 +1,14 @@
+package document
+
+// Pages returns how many pages a whole file of a readable kind has, or 0 if that
+// cannot be told: of a file that is broken off or encrypted, say.
+func Pages(data []byte, kind Kind) int {
+	switch kind {
+	case PDF:
+		return pdfPages(data)
+	case TIFF:
+		return tiffPages(data)
+	default:
+		return 1
+	}
+}

@@ -1,0 +1,211 @@
+// Package omr is a client of Aspose.OMR Cloud's v5 API: it submits a task,
+// fetches its result and cancels it. It knows nothing of who asks. The Bearer
+// comes from the [http.RoundTripper] that it is given.
+//
+// Each file uses those below it:
+//
+//	omr.go      Client: the calls
+//	pace.go     Pace: when to ask for a result
+//	result.go   an answer to a fetch, and what its status means
+//	task.go     what is submitted, encoded while it is sent
+//	failure.go  how a call failed, and whether it may have been received
+//
+// Sources: https://docs.aspose.cloud/omr/ and the official v5 SDKs.
+package omr
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+
+	"omr-relay/internal/callrecord"
+)
+
+// Client makes the calls. It keeps nothing and is safe for concurrent use.
+//
+// Every method makes one call, reads all of its answer and closes it, and blocks
+// until ctx ends at the latest. What fails is a [*Failure]. What a call costs
+// goes into ctx's [callrecord.Record], and so does a task's id, at once: whatever
+// happens afterwards, it is known.
+type Client struct {
+	// Transport attaches the Bearer, and repairs a 401. Required.
+	Transport http.RoundTripper
+	// BaseURL is where /v5.0/omr begins. Required.
+	BaseURL *url.URL
+	// Header is sent with every call, besides what the call itself needs. It is
+	// not changed.
+	Header http.Header
+}
+
+// Service is one of the API's two queues.
+type Service string
+
+// The services.
+const (
+	Recognition Service = "RecognizeTemplate"
+	Generation  Service = "GenerateTemplate"
+)
+
+// The most that is read of an answer. A generated form is some pages of PNG and
+// a pattern of a few hundred kilobytes, in base64; what Lambda can hand on
+// is 6 MB.
+const (
+	maxResult  = 16 << 20
+	maxRefusal = 64 << 10
+)
+
+// Submit queues a task and returns its id, which fits into a path and a query as
+// it is.
+func (c *Client) Submit(ctx context.Context, s Service, task *Task) (id string, err error) {
+	ctx, record, join := callrecord.Fork(ctx)
+	defer join()
+	body, err := task.open()
+	if err != nil {
+		return "", &Failure{Call: "submitting", Err: err}
+	}
+	answer, err := c.call(ctx, record, &request{
+		what: "submitting", method: http.MethodPost, path: "/Post" + string(s), accept: "text/plain, application/json",
+		service: s, body: body, task: task,
+	})
+	if record.UpstreamCalls > 0 || record.Sent {
+		record.Submissions++
+	}
+	if err != nil {
+		return "", err
+	}
+	id = strings.Trim(strings.TrimSpace(string(answer)), `"`) // JSON is its right, too
+	if !validID.MatchString(id) {
+		return "", &Failure{Call: "submitting", MayHaveArrived: true, Err: errNoID}
+	}
+	record.Tasks = append(record.Tasks, id)
+	return id, nil
+}
+
+// validID is what may stand in a path, a query and a log as it is.
+var validID = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z._-]{0,63}$`)
+
+// ValidID reports whether id could be a task's.
+func ValidID(id string) bool { return validID.MatchString(id) }
+
+// Fetch asks for a task's result once.
+func (c *Client) Fetch(ctx context.Context, s Service, id string) (*Result, error) {
+	ctx, record, join := callrecord.Fork(ctx)
+	defer join()
+	answer, err := c.call(ctx, record, &request{
+		what: "fetching", method: http.MethodGet, path: "/Get" + string(s), id: id, accept: "application/json", service: s,
+	})
+	if record.UpstreamCalls > 0 || record.Sent {
+		record.Polls++
+	}
+	if err != nil {
+		return nil, err
+	}
+	result, err := parseResult(answer)
+	if err != nil {
+		return nil, &Failure{Call: "fetching", MayHaveArrived: true, Err: err}
+	}
+	return result, nil
+}
+
+// Cancel ends a task, or does nothing if there is none.
+func (c *Client) Cancel(ctx context.Context, s Service, id string) error {
+	ctx, record, join := callrecord.Fork(ctx)
+	defer join()
+	_, err := c.call(ctx, record, &request{
+		what: "cancelling", method: http.MethodDelete, id: id, accept: "*/*", service: s,
+	})
+	return err
+}
+
+// request is a call to be made.
+type request struct {
+	what, method string // what it does, in a word for errors
+	service      Service
+	path         string // after the service's own
+	id           string
+	accept       string
+	body         io.ReadCloser // of task; nil is none
+	task         *Task
+}
+
+// call returns the answer's body if its status is a success.
+func (c *Client) call(ctx context.Context, record *callrecord.Record, r *request) ([]byte, error) {
+	began := time.Now()
+	defer func() { record.UpstreamTime += time.Since(began) }()
+	req, err := c.newRequest(ctx, r)
+	if err != nil {
+		return nil, &Failure{Call: r.what, Err: err}
+	}
+	// A RoundTripper, not a Client: a redirect must not carry a form elsewhere.
+	resp, err := c.Transport.RoundTrip(req)
+	if err != nil {
+		return nil, &Failure{Call: r.what, MayHaveArrived: record.Sent && !refusedToken(err), Err: err}
+	}
+	limit := maxResult
+	success := resp.StatusCode >= 200 && resp.StatusCode <= 299
+	if !success {
+		limit = maxRefusal
+	}
+	body, err := read(resp, limit)
+	switch {
+	case success && err != nil:
+		return nil, &Failure{Call: r.what, MayHaveArrived: true, Err: err}
+	case !success:
+		return nil, refusal(r.what, resp, body)
+	}
+	return body, nil
+}
+
+func (c *Client) newRequest(ctx context.Context, r *request) (*http.Request, error) {
+	target := *c.BaseURL
+	target.Path = strings.TrimSuffix(target.Path, "/") + "/v5.0/omr/" + string(r.service) + r.path
+	target.RawPath = ""
+	if r.id != "" {
+		target.RawQuery = "id=" + url.QueryEscape(r.id)
+	}
+	req, err := http.NewRequestWithContext(ctx, r.method, target.String(), http.NoBody)
+	if err != nil {
+		return nil, fmt.Errorf("building the call: %w", err)
+	}
+	if c.Header != nil {
+		req.Header = c.Header.Clone()
+	}
+	req.Header.Set("Accept", r.accept)
+	req.Header.Set("Accept-Encoding", "identity") // an answer must be readable, and searchable for what it may not show
+	if req.Header.Get("User-Agent") == "" {
+		req.Header["User-Agent"] = []string{""} // keeps net/http from inventing one
+	}
+	switch r.method {
+	case http.MethodPost:
+		req.Header.Set("Content-Type", "application/json")
+		req.ContentLength, req.Body, req.GetBody = r.task.size, r.body, r.task.open
+	case http.MethodDelete:
+		// Tells net/http that the call may be made again when a kept connection
+		// turns out dead. An empty list is not sent. A submission never has it:
+		// a second one would be paid for.
+		req.Header["Idempotency-Key"] = []string{}
+	}
+	return req, nil
+}
+
+// read takes limit bytes at most, and closes the answer. Closing may wait for a
+// token refresh that the call began.
+func read(resp *http.Response, limit int) ([]byte, error) {
+	defer resp.Body.Close()
+	if coding := resp.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
+		return nil, errEncoded
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, int64(limit)+1))
+	if err != nil {
+		return nil, fmt.Errorf("reading the answer: %w", err)
+	}
+	if len(body) > limit {
+		return nil, errTooLarge
+	}
+	return body, nil
+}

@@ -1,0 +1,198 @@
+package omr
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"sync"
+)
+
+// Document is a file that goes upstream. It is opened anew for each time that it
+// is sent: a call is made again after a 401.
+type Document struct {
+	// Size is how many bytes there are.
+	Size int64
+	// Open returns them. Both ends may be in different goroutines, and Close is
+	// called once.
+	Open func() (io.ReadCloser, error)
+}
+
+// Bytes returns a Document of bytes that nobody changes any more.
+func Bytes(data []byte) Document {
+	return Document{Size: int64(len(data)), Open: func() (io.ReadCloser, error) {
+		return io.NopCloser(bytes.NewReader(data)), nil
+	}}
+}
+
+// Format is what a recognition's result is to be.
+type Format string
+
+// The formats.
+const (
+	CSV  Format = "CSV"
+	JSON Format = "JSON"
+	XML  Format = "XML"
+)
+
+// Task is the JSON of a submission. Its documents are read, and encoded as
+// base64, while it is sent: it takes no memory of its own, and its length is
+// known. A Task does not change and is safe for concurrent use.
+type Task struct {
+	pieces []piece
+	size   int64
+}
+
+// piece is JSON as it stands or, if text is empty, a document.
+type piece struct {
+	text     string
+	document Document
+}
+
+func (t *Task) text(s string) {
+	t.pieces = append(t.pieces, piece{text: s})
+	t.size += int64(len(s))
+}
+
+func (t *Task) document(d Document) {
+	t.text(`"`)
+	if d.Size > 0 {
+		t.pieces = append(t.pieces, piece{document: d})
+		t.size += (d.Size + 2) / 3 * 4
+	}
+	t.text(`"`)
+}
+
+// NewRecognition returns the task of recognizing image by pattern. threshold is a
+// percentage; nil leaves it to the upstream.
+func NewRecognition(image, pattern Document, format Format, threshold *int) *Task {
+	t := &Task{}
+	t.text(`{"images":[`)
+	t.document(image)
+	t.text(`],"omrFile":`)
+	t.document(pattern)
+	t.text(`,"outputFormat":"` + string(format) + `"`)
+	if threshold != nil {
+		t.text(`,"recognitionThreshold":` + strconv.Itoa(*threshold))
+	}
+	t.text(`}`)
+	return t
+}
+
+// Named is a picture that the markup of a form speaks of by its name.
+type Named struct {
+	Name string
+	Document
+}
+
+// NewGeneration returns the task of making a form of its markup. settings are a
+// JSON object, or none.
+func NewGeneration(markup Document, images []Named, settings []byte) *Task {
+	t := &Task{}
+	t.text(`{"MarkupFile":`)
+	t.document(markup)
+	if len(images) > 0 {
+		t.text(`,"Images":{`)
+		for i, image := range images {
+			if i > 0 {
+				t.text(`,`)
+			}
+			name, _ := json.Marshal(image.Name) // a string always marshals
+			t.text(string(name) + `:`)
+			t.document(image.Document)
+		}
+		t.text(`}`)
+	}
+	if len(settings) > 0 {
+		t.text(`,"settings":` + string(settings))
+	}
+	t.text(`}`)
+	return t
+}
+
+// open returns the task's text from its beginning.
+func (t *Task) open() (io.ReadCloser, error) {
+	return &taskReader{rest: t.pieces, encoded: make([]byte, 0, encodedChunk)}, nil
+}
+
+// Whole groups of three bytes: what lies between has no padding.
+const (
+	chunk        = 12 << 10
+	encodedChunk = chunk / 3 * 4
+)
+
+// taskReader reads the pieces one after another. A transport may close it while
+// it reads, and after its RoundTrip has returned.
+type taskReader struct {
+	mu      sync.Mutex // guards what follows
+	rest    []piece
+	current io.ReadCloser // the document that rest begins with; nil if it is not open
+	ready   []byte        // encoded, and not taken yet
+	encoded []byte        // room for ready
+	plain   [chunk]byte
+	closed  bool
+}
+
+var errClosed = errors.New("reading a closed task")
+
+func (r *taskReader) Read(p []byte) (n int, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for n < len(p) {
+		if len(r.ready) == 0 {
+			if err = r.fill(); err != nil {
+				break
+			}
+		}
+		copied := copy(p[n:], r.ready)
+		n, r.ready = n+copied, r.ready[copied:]
+	}
+	if n > 0 {
+		return n, nil
+	}
+	return 0, err
+}
+
+// fill makes more ready.
+func (r *taskReader) fill() error {
+	switch {
+	case r.closed:
+		return errClosed
+	case len(r.rest) == 0:
+		return io.EOF
+	case r.rest[0].text != "":
+		r.ready, r.rest = []byte(r.rest[0].text), r.rest[1:]
+		return nil
+	}
+	if r.current == nil {
+		document, err := r.rest[0].document.Open()
+		if err != nil {
+			return fmt.Errorf("opening a document: %w", err)
+		}
+		r.current = document
+	}
+	n, err := io.ReadFull(r.current, r.plain[:])
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return fmt.Errorf("reading a document: %w", err)
+	}
+	if err != nil {
+		r.current.Close()
+		r.current, r.rest = nil, r.rest[1:]
+	}
+	r.ready = base64.StdEncoding.AppendEncode(r.encoded[:0], r.plain[:n])
+	return nil
+}
+
+func (r *taskReader) Close() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.current != nil {
+		r.current.Close()
+		r.current = nil
+	}
+	r.closed, r.ready = true, nil
+	return nil
+}

@@ -1,0 +1,85 @@
+package sandbox
+
+import (
+	"encoding/base64"
+	"time"
+
+	"omr-relay/internal/document"
+)
+
+// Outcome is what becomes of a task.
+type Outcome struct {
+	// Status is the responseStatusCode of its result, "Ok" if empty. Of a task
+	// whose status is not final, it is what every poll says.
+	Status string
+	// Data has the samples come with a status other than Ok.
+	Data bool
+	// Messages are what its error says.
+	Messages []string
+}
+
+// SetOutcomes sets what becomes of the next tasks, in the order of their
+// submission. The tasks after them are Ok.
+func (a *Aspose) SetOutcomes(outcomes ...Outcome) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.outcomes = outcomes
+}
+
+// SetReadyAfter has each new task ready that long after its submission, however
+// often it is polled. 0, the default, goes by polls (SetNotReady).
+func (a *Aspose) SetReadyAfter(d time.Duration) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.readyAfter = d
+}
+
+// setFateLocked decides over a new task.
+func (a *Aspose) setFateLocked(t *task) {
+	t.polls = a.extraPolls + 1
+	if a.readyAfter > 0 {
+		t.polls, t.readyAt = 0, time.Now().Add(a.readyAfter)
+	}
+	if len(a.outcomes) > 0 {
+		t.outcome, a.outcomes = a.outcomes[0], a.outcomes[1:]
+	}
+	if t.manyPages {
+		t.outcome = Outcome{Status: "Error", Messages: []string{"Recognition of multi-page PDF and TIFF files is not supported."}}
+	}
+}
+
+// hasPages reports whether an image, in base64, has more pages than the one that
+// the service takes.
+func hasPages(image string) bool {
+	data, _ := base64.StdEncoding.DecodeString(image) // bind has seen to it
+	return document.Pages(data, document.Identify(data)) > 1
+}
+
+// omrError is what the service says of a task that failed.
+type omrError struct {
+	Messages []string `json:"messages"`
+	Warnings []string `json:"warnings"`
+}
+
+// answerLocked is the answer to a poll.
+func (t *task) answerLocked(id string) omrResponse {
+	answer := omrResponse{ID: id}
+	switch {
+	case t.polls > 0:
+		t.polls--
+		answer.ResponseStatusCode = "NotReady"
+	case time.Now().Before(t.readyAt):
+		answer.ResponseStatusCode = "NotReady"
+	case t.outcome.Status == "" || t.outcome.Status == "Ok":
+		answer.ResponseStatusCode, answer.Results = "Ok", t.results()
+	default:
+		answer.ResponseStatusCode = t.outcome.Status
+		if t.outcome.Data {
+			answer.Results = t.results()
+		}
+		if len(t.outcome.Messages) > 0 {
+			answer.Error = &omrError{Messages: t.outcome.Messages, Warnings: []string{}}
+		}
+	}
+	return answer
+}
