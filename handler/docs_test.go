@@ -64,6 +64,8 @@ func TestOpenRoutesOfTheTemplate(t *testing.T) {
 			open = append(open, method+" "+path)
 		}
 	}
+	// A preflight is API Gateway's to answer, and no route's.
+	open = slices.DeleteFunc(open, func(route string) bool { return route == "OPTIONS /{proxy+}" })
 	for _, r := range routes {
 		for _, method := range r.methods {
 			if !r.open {

@@ -45,7 +45,7 @@ LOGGED = re.compile(
     r"requestId|requestTime|httpMethod|path|status|responseLength|responseLatency|xrayTraceId|error\.responseType"
     r"|integration\.(requestId|status|latency)|identity\.apiKeyId"
 )
-BINARY = {"multipart/form-data", "application/octet-stream"}
+BINARY = {"multipart/form-data", "application/octet-stream", "application/zip"}
 ALIAS = {"Ref": "RelayFunctionAliaslive"}
 
 
@@ -93,6 +93,8 @@ def faults(template):
             yield "wiring", f"WarmUpMinutes=0 makes {name}"
     for fault in wiring.log_choice_faults(translated):
         yield "logs", fault
+    for fault in wiring.origin_faults(translated):
+        yield "wiring", fault
     for fault in versions.faults(template, translate):
         yield "versions", fault
 

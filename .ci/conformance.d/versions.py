@@ -25,6 +25,7 @@ VALUES = {
     "MonthlyQuota": ("0", "1000"),
     "UserPoolArn": ("", "arn:aws:cognito-idp:eu-central-1:123456789012:userpool/eu-central-1_A"),
     "UserPoolScope": ("", "relay/recognize"),
+    "AllowOrigin": ("", "https://portal.example"),
     "StageName": ("live", "v1"),
     "Streaming": ("false", "true"),
     "ThrottleRate": ("10", "11"),

@@ -17,6 +17,7 @@ ENVIRONMENT = {
     "OMR_BASE_URL": {"Ref": "BaseUrl"},
     "OMR_TOKEN_URL": {"Ref": "TokenUrl"},
     "OMR_STREAMING": {"Ref": "Streaming"},
+    "OMR_ALLOW_ORIGIN": {"Ref": "AllowOrigin"},
     "OMR_WARMUP_INTERVAL": {"Fn::Sub": "${WarmUpMinutes}m"},
     "AWS_ENDPOINT_URL_SECRETS_MANAGER": "",
     "GOMAXPROCS": "1",
@@ -98,6 +99,44 @@ def api_faults(choice, of_type):
         yield from different(name, key, {"KeyId": {"Ref": "RelayKey"}, "KeyType": "API_KEY", "UsagePlanId": {"Ref": "RelayUsagePlan"}})
     for name, key in of_type("AWS::ApiGateway::ApiKey").items():
         yield from different(name, key, {"Enabled": True})
+
+
+# What a page of the allowed origin is told, as package handler tells it where there is no API Gateway.
+PREFLIGHT = {
+    "Access-Control-Allow-Origin": {"Fn::Sub": "'${AllowOrigin}'"},
+    "Access-Control-Allow-Methods": "'GET, POST, PUT, PATCH, DELETE'",
+    "Access-Control-Allow-Headers": "'Authorization, Content-Type, Idempotency-Key, Prefer'",
+    "Access-Control-Max-Age": "'600'",
+    "Vary": "'Origin'",
+}
+
+
+def origin_faults(translated):
+    """Preflights are answered by API Gateway alone, without a key, where an origin is allowed, and nowhere else."""
+    for origin in ("", "https://portal.example"):
+        chosen = conditions.Conditions(translated, {"AllowOrigin": origin})
+        body = chosen.section(translated, "Resources")["RelayApi"]["Properties"]["Body"]
+        preflights = {path: item["options"] for path, item in body["paths"].items() if "options" in item}
+        if preflights.keys() != (body["paths"].keys() if origin else set()):
+            yield f"AllowOrigin={origin}: preflights on {sorted(preflights)}"
+        for path, operation in preflights.items():
+            integration = operation["x-amazon-apigateway-integration"]
+            yield from different(f"OPTIONS {path}", operation, {"security": []})
+            yield from different(f"OPTIONS {path}", integration, {"type": "mock"})
+            answer = integration["responses"]["default"]
+            if answer.get("responseParameters") != {f"method.response.header.{n}": v for n, v in PREFLIGHT.items()}:
+                yield f"OPTIONS {path} answers {answer}"
+            if answer.get("statusCode") not in operation["responses"] or PREFLIGHT.keys() != operation["responses"][answer["statusCode"]]["headers"].keys():
+                yield f"OPTIONS {path} declares another answer than it gives"
+        for name, response in body["x-amazon-apigateway-gateway-responses"].items():
+            headers = response["responseParameters"]
+            if headers.get("gatewayresponse.header.Content-Type") != "'application/problem+json'":
+                yield f"{name} is no problem document"
+            if ("gatewayresponse.header.Access-Control-Allow-Origin" in headers) != bool(origin):
+                yield f"AllowOrigin={origin}: {name} says otherwise who may read it"
+            text = re.sub(r"\$context\.error\.messageString", '"0"', response["responseTemplates"]["application/json"])
+            if {"type", "title", "detail", "instance", "code"} != json.loads(text).keys():
+                yield f"{name} is {text}"
 
 
 def log_group_faults(resources):

@@ -12,6 +12,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
+	"net/textproto"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -128,9 +130,16 @@ func raw(t *testing.T, answer func(n int, conn net.Conn) bool) string {
 // The same over HTTP/2: a stream that is reset, or an answer that is too large,
 // is an answer.
 func TestAnswerThatCameIsNotAskedForAgainOnHTTP2(t *testing.T) {
+	begun := make(chan struct{}, 1)
 	for name, answer := range map[string]http.HandlerFunc{
 		"reset":  func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
 		"header": func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("X", strings.Repeat("x", 12<<20)) },
+		"begun": func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(http.StatusEarlyHints)
+			<-begun
+			conn, _ := r.Context().Value(connKey{}).(net.Conn)
+			conn.Close()
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var calls atomic.Int64
@@ -140,6 +149,7 @@ func TestAnswerThatCameIsNotAskedForAgainOnHTTP2(t *testing.T) {
 				}
 			}))
 			srv.EnableHTTP2 = true
+			srv.Config.ConnContext = func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, connKey{}, c) }
 			srv.Config.ErrorLog = log.New(io.Discard, "", 0)
 			srv.StartTLS()
 			t.Cleanup(srv.Close)
@@ -147,7 +157,10 @@ func TestAnswerThatCameIsNotAskedForAgainOnHTTP2(t *testing.T) {
 			t.Cleanup(transport.CloseIdleConnections)
 			rt := secondTry{transport}
 			post(t, rt, srv.URL)
-			resp, err := rt.RoundTrip(request(t.Context(), t, http.MethodGet, srv.URL))
+			ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{
+				Got1xxResponse: func(int, textproto.MIMEHeader) error { begun <- struct{}{}; return nil },
+			})
+			resp, err := rt.RoundTrip(request(ctx, t, http.MethodGet, srv.URL))
 			if err == nil {
 				resp.Body.Close()
 				t.Error("an answer")

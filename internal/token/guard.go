@@ -50,7 +50,7 @@ func invalid(err error) error {
 
 // guardedBody is an answer's body as far as it shows no token: Read fails where
 // one begins. What may turn out to be the beginning of one is held back until the
-// bytes that come next, or the end, tell; there is never less to hold back.
+// bytes that come next, or the end, tell.
 //
 // Like any body it is read by one goroutine and may be closed by another, also
 // after a Read that panicked.
@@ -110,17 +110,15 @@ func (b *guardedBody) next(buf []byte) ([]byte, int) {
 		b.err = errEchoed("and is broken off before it")
 		return nil, n
 	}
-	b.held = b.echo.begins(text)
 	switch {
 	case err == nil:
+		b.held = b.echo.begins(text)
 		copy(b.heldBack[:], text[len(text)-b.held:])
 		text = text[:len(text)-b.held]
-	case errors.Is(err, io.EOF):
-		if b.err = err; b.echo.inHeader(b.trailer()) {
-			b.err = errEchoed("after its body")
-		}
-	default:
-		b.err, text = invalid(err), text[:len(text)-b.held]
+	case errors.Is(err, io.EOF) && b.echo.inHeader(b.trailer()):
+		b.err = errEchoed("after its body")
+	default: // nothing comes after it that could make an echo of it
+		b.err = invalid(err)
 	}
 	return text, n
 }
