@@ -151,7 +151,7 @@ func newTransport(secure *tlsDialer) *http.Transport {
 		TLSClientConfig:     secure.config,
 		// A server that goes away says on HTTP/2 which calls it has not taken:
 		// those POSTs are sent again instead of lost. HTTP/1.1 would carry a form
-		// in 0.9 of the CPU and the time (internal/bench).
+		// in 0.87 of the CPU and 0.8 of the time (internal/bench).
 		ForceAttemptHTTP2: true,
 		// A stream that times out leaves its HTTP/2 connection in use: one that
 		// died without a word would fail every call, were it not asked.

@@ -110,10 +110,10 @@ func (l *loop) serve(ctx context.Context, inv invocation) error {
 // context is the invocation's own, with its deadline and what the API tells of it.
 func (l *loop) context(ctx context.Context, inv invocation) (context.Context, context.CancelFunc) {
 	if l.alone {
+		// The AWS SDK sends it on, and Lambda stops calls that go round in circles.
 		_ = os.Setenv("_X_AMZN_TRACE_ID", inv.trace)
 	}
-	// The AWS SDK looks for it there to find calls that go round in circles.
-	ctx = context.WithValue(ctx, "x-amzn-trace-id", inv.trace) //nolint:revive,staticcheck // the key is aws-lambda-go's
+	ctx = context.WithValue(ctx, "x-amzn-trace-id", inv.trace) //nolint:revive,staticcheck // the key is aws-lambda-go's, and what reads traces knows it
 	return context.WithDeadline(lambdacontext.NewContext(ctx, &inv.lambda), inv.deadline)
 }
 
