@@ -432,6 +432,20 @@ func TestNothingSubmitted(t *testing.T) {
 			})
 		}
 	}
+	// Of several failures, the one that may have cost something.
+	inBubble(t, func(t *testing.T, r *rig) {
+		r.on(func(call, n int, _ *http.Request) (*http.Response, error) {
+			switch {
+			case call != submission:
+				return nil, nil
+			case n == 2:
+				return nil, io.ErrUnexpectedEOF
+			default:
+				return respond(400, "")
+			}
+		})
+		wantProblem(t, r.post(t, form(scansForm(3))), problem.UpstreamUnreachable, "may have received")
+	})
 	inBubble(t, func(t *testing.T, r *rig) {
 		r.Token.Accept("another", "secret")
 		wantProblem(t, r.post(t, form(scansForm(40))), problem.TokenUnavailable, "")
