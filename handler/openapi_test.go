@@ -9,8 +9,8 @@ import (
 	"omr-relay/handler/openapi"
 )
 
-// TestOpenAPI holds the description to the codes and the routes: every route is in
-// it with its methods.
+// TestOpenAPI holds the description to the codes and the routes: it has every
+// route with its methods, and no other.
 func TestOpenAPI(t *testing.T) {
 	var document struct {
 		Paths      map[string]map[string]json.RawMessage
@@ -35,6 +35,10 @@ func TestOpenAPI(t *testing.T) {
 	if !slices.Equal(codes, described) {
 		t.Errorf("the description has the codes %q, the table %q", described, codes)
 	}
+	described = nil
+	for path := range document.Paths {
+		described = append(described, path)
+	}
 	for _, r := range routes {
 		path := strings.Replace(r.pattern, "{rest+}", "{path}", 1)
 		for _, method := range r.methods {
@@ -42,5 +46,10 @@ func TestOpenAPI(t *testing.T) {
 				t.Errorf("the description lacks %s %s", method, path)
 			}
 		}
+		described = slices.DeleteFunc(described, func(p string) bool { return p == path })
+	}
+	// Its own route comes with whoever serves it.
+	if described = slices.DeleteFunc(described, func(p string) bool { return p == "/openapi.json" }); len(described) > 0 {
+		t.Errorf("the description has %q, which are no routes", described)
 	}
 }
