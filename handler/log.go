@@ -80,7 +80,7 @@ func addTasks(add func(slog.Attr), record *callrecord.Record) {
 		add(slog.Any("tasks", record.Tasks))
 	}
 	if record.WaitErr != nil {
-		add(slog.String("wait_error", problem.From(record.WaitErr).Error()))
+		add(slog.String("wait_error", record.WaitErr.Error()))
 	}
 }
 

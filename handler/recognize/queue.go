@@ -42,11 +42,11 @@ func (q *queue) with(h http.Header) *omr.Client {
 // submit submits tasks in their order, some at a time. It stops where going on
 // would be of no use: when time runs out, and after a failure that would be the
 // next one's as well. The first is always tried.
-func (q *queue) submit(ctx context.Context, client *omr.Client, times times, tasks []*task) {
+func (q *queue) submit(ctx context.Context, client *omr.Client, until limits, tasks []*task) {
 	var stop atomic.Bool
 	each(tasks, func(i int, t *task) {
 		t.reason = notSubmitted
-		if i > 0 && (stop.Load() || !time.Now().Before(times.submit)) {
+		if i > 0 && (stop.Load() || !time.Now().Before(until.submit)) {
 			return
 		}
 		began := time.Now()

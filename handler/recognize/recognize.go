@@ -19,7 +19,7 @@
 //	task.go       a task, and what is known of it
 //	failure.go    what a failed call means to the caller
 //	answer.go     the forms of answers
-//	times.go      how long to go on; Prefer
+//	limits.go     how long to go on; Prefer
 //	headers.go    Accept; what of the header goes on upstream
 //
 // A scan is never copied: the request's body is decoded where it lies, and
@@ -53,7 +53,7 @@ func NewRecognizer(cfg Config) *Recognizer {
 // or 202 with where they will be. Of several scans, one that fails is a row of
 // the table; it is an error if none was submitted.
 func (r *Recognizer) Post(ctx context.Context, req *gateway.Request) (*gateway.Answer, error) {
-	times := newTimes(ctx, req.Header)
+	until := newLimits(ctx, req.Header)
 	in, err := readScans(req)
 	if err != nil {
 		return nil, err
@@ -63,24 +63,24 @@ func (r *Recognizer) Post(ctx context.Context, req *gateway.Request) (*gateway.A
 		tasks[i] = &task{name: image.name, body: omr.NewRecognition(image.document(req.Body), in.pattern.document(req.Body), in.format, in.threshold)}
 	}
 	client := r.with(req.Header)
-	r.submit(ctx, client, times, tasks)
+	r.submit(ctx, client, until, tasks)
 	if !submitted(tasks) {
-		return fail(ctx, tasks[0].err)
+		return fail(ctx, failure(tasks))
 	}
-	r.wait(ctx, client, times, tasks)
-	return r.conclude(ctx, tasks, in.format, times, r.path+identify(tasks, in.format))
+	r.wait(ctx, client, until, tasks)
+	return r.conclude(ctx, tasks, in.format, until, r.path+identify(tasks, in.format))
 }
 
 // Get asks for the results of an id that Post gave, and waits for them as Post
 // does.
 func (r *Recognizer) Get(ctx context.Context, req *gateway.Request, id string) (*gateway.Answer, error) {
-	times := newTimes(ctx, req.Header)
+	until := newLimits(ctx, req.Header)
 	tasks, format, err := tasksOf(id)
 	if err != nil {
 		return nil, err
 	}
-	r.resume(ctx, r.with(req.Header), times, tasks)
-	return r.conclude(ctx, tasks, format, times, id)
+	r.resume(ctx, r.with(req.Header), until, tasks)
+	return r.conclude(ctx, tasks, format, until, id)
 }
 
 // Delete cancels the tasks of an id. One that does not exist any more is
@@ -95,12 +95,12 @@ func (r *Recognizer) Delete(ctx context.Context, req *gateway.Request, id string
 
 // conclude makes the answer of what is known in the end; location is where the
 // tasks are from where the request was sent.
-func (r *Recognizer) conclude(ctx context.Context, tasks []*task, format omr.Format, times times, location string) (*gateway.Answer, error) {
+func (r *Recognizer) conclude(ctx context.Context, tasks []*task, format omr.Format, until limits, location string) (*gateway.Answer, error) {
 	if !concluded(tasks) {
 		if err := unanswered(tasks); err != nil {
 			return fail(ctx, err)
 		}
-		return r.accepted(ctx, tasks, times, location), nil
+		return r.accepted(ctx, tasks, until, location), nil
 	}
 	var answer *gateway.Answer
 	if len(tasks) > 1 {
@@ -112,6 +112,6 @@ func (r *Recognizer) conclude(ctx context.Context, tasks []*task, format omr.For
 		}
 	}
 	answer.Header.Set("Content-Location", location)
-	times.declare(answer.Header)
+	until.declare(answer.Header)
 	return answer, nil
 }

@@ -400,7 +400,7 @@ func TestNothingSubmitted(t *testing.T) {
 		}, 400, "", ""},
 		{"too many", func() (*http.Response, error) { return respond(429, "", "Retry-After", "7") }, 429, "", ""},
 		{"down", func() (*http.Response, error) { return respond(503, "") }, 503, "", ""},
-		{"a status that is none", func() (*http.Response, error) { return respond(199, "") }, 0, problem.UpstreamInvalidAnswer, "cannot be read"},
+		{"a status that is none", func() (*http.Response, error) { return respond(199, "") }, 0, problem.UpstreamInvalidAnswer, "cannot be"},
 		{"no id", func() (*http.Response, error) { return respond(200, "<html>") }, 0, problem.UpstreamInvalidAnswer, "may have received"},
 		{"no connection", func() (*http.Response, error) { return nil, errNotTaken }, 0, problem.UpstreamUnreachable, "was not sent"},
 		{"broken off", func() (*http.Response, error) { return nil, io.ErrUnexpectedEOF }, 0, problem.UpstreamUnreachable, "may have received"},
@@ -432,6 +432,20 @@ func TestNothingSubmitted(t *testing.T) {
 			})
 		}
 	}
+	// Of several failures, the one that may have cost something.
+	inBubble(t, func(t *testing.T, r *rig) {
+		r.on(func(call, n int, _ *http.Request) (*http.Response, error) {
+			switch {
+			case call != submission:
+				return nil, nil
+			case n == 2:
+				return nil, io.ErrUnexpectedEOF
+			default:
+				return respond(400, "")
+			}
+		})
+		wantProblem(t, r.post(t, form(scansForm(3))), problem.UpstreamUnreachable, "may have received")
+	})
 	inBubble(t, func(t *testing.T, r *rig) {
 		r.Token.Accept("another", "secret")
 		wantProblem(t, r.post(t, form(scansForm(40))), problem.TokenUnavailable, "")

@@ -42,6 +42,17 @@ var reasons = []string{notSubmitted, submissionUnknown, refused}
 // atOnce is how many calls are under way beside one another.
 const atOnce = 4
 
+// failure is why none of the tasks was submitted: what the caller must know first
+// is that one may have been.
+func failure(tasks []*task) error {
+	for _, t := range tasks {
+		if t.reason == submissionUnknown {
+			return t.err
+		}
+	}
+	return tasks[0].err
+}
+
 // each calls do for all tasks, atOnce at a time and begun in their order, and
 // returns when all have returned. A panic of do's becomes the task's error.
 func each(tasks []*task, do func(i int, t *task)) {
@@ -103,6 +114,16 @@ func dueBy(tasks []*task, at time.Time) (due []*task) {
 		}
 	}
 	return due
+}
+
+// latest is when the last of them is due.
+func latest(tasks []*task) (at time.Time) {
+	for _, t := range tasks {
+		if t.due.After(at) {
+			at = t.due
+		}
+	}
+	return at
 }
 
 // minPause keeps rounds apart.

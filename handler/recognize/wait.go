@@ -25,20 +25,20 @@ const (
 	enough = atOnce
 )
 
-// wait asks for the tasks until all are done, times.poll has come, or asking is
+// wait asks for the tasks until all are done, until.poll has come, or asking is
 // of no use.
-func (q *queue) wait(ctx context.Context, client *omr.Client, times times, tasks []*task) {
+func (q *queue) wait(ctx context.Context, client *omr.Client, until limits, tasks []*task) {
 	failures := 0
 	for failures < maxFailures {
 		next, ok := earliest(tasks)
 		if !ok {
 			return
 		}
-		if next.After(times.poll) {
-			if !q.worthAsking(tasks, times.poll) {
+		if next.After(until.poll) {
+			if !q.worthAsking(tasks, until.poll) {
 				return
 			}
-			next = times.poll
+			next = until.poll
 		}
 		if !sleep(ctx, time.Until(next)) {
 			return
@@ -50,7 +50,7 @@ func (q *queue) wait(ctx context.Context, client *omr.Client, times times, tasks
 		if failures++; !failed {
 			failures = 0
 		}
-		if next.Equal(times.poll) {
+		if next.Equal(until.poll) {
 			return
 		}
 	}
@@ -58,15 +58,15 @@ func (q *queue) wait(ctx context.Context, client *omr.Client, times times, tasks
 
 // resume waits for tasks of an earlier request. How old they are is not known:
 // they are asked for at once, and then as if they had been due.
-func (q *queue) resume(ctx context.Context, client *omr.Client, times times, tasks []*task) {
+func (q *queue) resume(ctx context.Context, client *omr.Client, until limits, tasks []*task) {
 	now := time.Now()
 	for _, t := range tasks {
 		t.submitted, t.due = now.Add(-q.pace.First()), now
 	}
-	if first := now; times.poll.Before(first) || times.applied == 0 {
-		times.poll = first // asking once is what the request is for
+	if until.poll.Before(now) {
+		until.poll = now // asking once is what the request is for
 	}
-	q.wait(ctx, client, times, tasks)
+	q.wait(ctx, client, until, tasks)
 }
 
 // worthAsking reports whether one of the tasks may have become ready by the end
@@ -103,14 +103,12 @@ func (q *queue) round(ctx context.Context, client *omr.Client, due []*task) (fai
 				lasting = lasting || !ok || f.Lasting()
 			}
 		}
-		if failed || ctx.Err() != nil {
-			return failed, lasting
-		}
-		if waiting >= min(enough, len(batch)) {
+		if failed || ctx.Err() != nil || waiting >= min(enough, len(batch)) {
+			// The rest of the round comes when these are asked for again.
 			for _, t := range due {
-				t.due = batch[0].due
+				t.due = latest(batch)
 			}
-			return false, false
+			return failed, lasting
 		}
 	}
 	return false, false
@@ -157,7 +155,7 @@ func sleep(ctx context.Context, d time.Duration) bool {
 }
 
 // accepted says where the results will be.
-func (q *queue) accepted(ctx context.Context, tasks []*task, times times, location string) *gateway.Answer {
+func (q *queue) accepted(ctx context.Context, tasks []*task, until limits, location string) *gateway.Answer {
 	record, now := callrecord.From(ctx), time.Now()
 	pause := time.Duration(math.MaxInt64)
 	ready, lost := 0, 0
@@ -169,9 +167,9 @@ func (q *queue) accepted(ctx context.Context, tasks []*task, times times, locati
 		switch {
 		case t.id == "":
 			lost++
-		case t.done():
+		case t.result != nil:
 			ready++
-		default:
+		case !t.done():
 			pause = min(pause, t.due.Sub(now))
 			if status == "" {
 				status = t.status
@@ -190,6 +188,6 @@ func (q *queue) accepted(ctx context.Context, tasks []*task, times times, locati
 	if status != "" {
 		answer.Header.Set(statusHeader, status.Word())
 	}
-	times.declare(answer.Header)
+	until.declare(answer.Header)
 	return answer
 }

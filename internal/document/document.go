@@ -10,6 +10,10 @@
 //	pattern.go   whether a file is a recognition pattern
 //	document.go  which kind a file is
 //
+// Pages are counted and not split: pdfcpu v0.15.0, which could, would add 3.8 MB to
+// the function's 10.1 MB and 20 ms to what its packages take to initialize, 2 ms
+// today (linux/amd64, GODEBUG=inittrace=1). That is for a program on a desk.
+//
 // All functions are safe for concurrent use, read nothing beyond their argument
 // and keep nothing of it.
 package document

@@ -38,6 +38,9 @@ func (f *Failure) Error() string {
 	if f.Refusal != nil {
 		return fmt.Sprintf("%s: the upstream answered %d", f.Call, f.Refusal.Status)
 	}
+	if e, ok := errors.AsType[*problem.Error](f.Err); ok {
+		return f.Call + ": " + e.Error()
+	}
 	return f.Call + ": " + problem.Describe(f.Err)
 }
 

@@ -10,8 +10,8 @@ import (
 	"omr-relay/internal/budget"
 )
 
-// times are the limits of one request.
-type times struct {
+// limits are until when one request may go on.
+type limits struct {
 	// submit is when the last of several scans may be submitted, and poll when
 	// waiting ends, whatever the caller prefers.
 	submit, poll time.Time
@@ -19,23 +19,23 @@ type times struct {
 	applied int
 }
 
-func newTimes(ctx context.Context, h http.Header) times {
+func newLimits(ctx context.Context, h http.Header) limits {
 	now := time.Now()
 	end, ok := ctx.Deadline()
 	if !ok {
 		end = now.Add(budget.Undeadlined)
 	}
 	quarter := end.Sub(now) / 4
-	t := times{
+	l := limits{
 		submit:  end.Add(-min(budget.Submission, quarter)),
 		poll:    end.Add(-min(budget.LastPoll, quarter)),
 		applied: -1,
 	}
 	if wait, ok := preferredWait(h); ok {
-		wait = min(wait, max(t.poll.Sub(now), 0).Truncate(time.Second))
-		t.poll, t.applied = now.Add(wait), int(wait/time.Second)
+		wait = min(wait, max(l.poll.Sub(now), 0).Truncate(time.Second))
+		l.poll, l.applied = now.Add(wait), int(wait/time.Second)
 	}
-	return t
+	return l
 }
 
 // preferredWait reads Prefer (RFC 7240): wait=N seconds, and respond-async for
@@ -59,8 +59,8 @@ func preferredWait(h http.Header) (wait time.Duration, ok bool) {
 }
 
 // declare says which preference was followed.
-func (t times) declare(h http.Header) {
-	if t.applied >= 0 {
-		h.Set("Preference-Applied", "wait="+strconv.Itoa(t.applied))
+func (l limits) declare(h http.Header) {
+	if l.applied >= 0 {
+		h.Set("Preference-Applied", "wait="+strconv.Itoa(l.applied))
 	}
 }
