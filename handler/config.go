@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"time"
 
+	"omr-relay/handler/gateway"
 	"omr-relay/handler/recognize"
 	"omr-relay/internal/metric"
 )
@@ -56,6 +57,14 @@ type Handler struct {
 	cors    cors
 
 	recognizer, generator tasks
+}
+
+// tasks answers a capability whose work the upstream queues: a request is
+// submitted, and its result waited for or fetched later.
+type tasks interface {
+	Post(ctx context.Context, req *gateway.Request) (*gateway.Answer, error)
+	Get(ctx context.Context, req *gateway.Request, id string) (*gateway.Answer, error)
+	Delete(ctx context.Context, req *gateway.Request, id string) (*gateway.Answer, error)
 }
 
 // New returns a Handler. It makes no call.

@@ -10,15 +10,15 @@
 //	passthrough.go  a call that is relayed as it is
 //	tasks.go        what the upstream queues, in one call: package recognize
 //	tokens.go       a token request of an official SDK
-//	health.go       alive
+//	health.go       alive, and described
 //	warmup.go       the scheduled ping
 //	log.go          the one log line
-//	cors.go         what a page in a browser may do
 //	headers.go      what is forwarded each way
 //	path.go         which paths are refused
+//	config.go       what a Handler is made of
+//	cors.go         what a page in a browser may do
 //	problem.go      failures → problem documents, one table
 //	invocation.go   what is known of the event at hand
-//	config.go       what a Handler is made of
 package handler
 
 import (

@@ -33,6 +33,7 @@ var routes = []route{
 	{"/generate/{id}", "/generate/{id}", []string{"GET", "DELETE"}, false, (*Handler).generate},
 	{"/connect/token", "/connect/token", []string{"POST"}, true, (*Handler).relayToken},
 	{"/connect/token", "/oauth2/token", []string{"POST"}, true, (*Handler).relayToken},
+	{"/openapi.json", "/openapi.json", []string{"GET"}, false, (*Handler).describe},
 	{"/healthz", "/healthz", []string{"GET"}, false, (*Handler).health},
 }
 

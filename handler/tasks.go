@@ -7,14 +7,6 @@ import (
 	"omr-relay/handler/gateway"
 )
 
-// tasks answers a capability whose work the upstream queues: a request is
-// submitted, and its result waited for or fetched later.
-type tasks interface {
-	Post(ctx context.Context, req *gateway.Request) (*gateway.Answer, error)
-	Get(ctx context.Context, req *gateway.Request, id string) (*gateway.Answer, error)
-	Delete(ctx context.Context, req *gateway.Request, id string) (*gateway.Answer, error)
-}
-
 // recognize answers scans with what is marked on them.
 func (h *Handler) recognize(ctx context.Context, inv *invocation, t target) (*gateway.Answer, error) {
 	return h.task(ctx, inv, t, h.recognizer)
