@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"omr-relay/handler/gateway"
@@ -149,7 +150,10 @@ func TestUnreadableBodies(t *testing.T) {
 }
 
 // taken is a transport that keeps what was submitted, and answers nothing.
-type taken struct{ bodies [][]byte }
+type taken struct {
+	mu     sync.Mutex // guards bodies
+	bodies [][]byte
+}
 
 func (s *taken) RoundTrip(req *http.Request) (*http.Response, error) {
 	callrecord.From(req.Context()).Sent = true
@@ -158,6 +162,8 @@ func (s *taken) RoundTrip(req *http.Request) (*http.Response, error) {
 		if err != nil {
 			return nil, err
 		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
 		s.bodies = append(s.bodies, body)
 	}
 	return respond(429, "")
