@@ -6,11 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"mime"
 	"mime/multipart"
 	"net/http"
 	"runtime"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"omr-relay/handler/gateway"
@@ -147,7 +150,10 @@ func TestUnreadableBodies(t *testing.T) {
 }
 
 // taken is a transport that keeps what was submitted, and answers nothing.
-type taken struct{ bodies [][]byte }
+type taken struct {
+	mu     sync.Mutex // guards bodies
+	bodies [][]byte
+}
 
 func (s *taken) RoundTrip(req *http.Request) (*http.Response, error) {
 	callrecord.From(req.Context()).Sent = true
@@ -156,6 +162,8 @@ func (s *taken) RoundTrip(req *http.Request) (*http.Response, error) {
 		if err != nil {
 			return nil, err
 		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
 		s.bodies = append(s.bodies, body)
 	}
 	return respond(429, "")
@@ -227,6 +235,32 @@ func fuzzInput(t *testing.T, body []byte, contentType string) {
 	for _, sent := range upstream.bodies {
 		if !bytes.HasPrefix(sent, []byte(`{"images":["`)) {
 			t.Fatalf("the upstream got %q", sent)
+		}
+	}
+}
+
+// A task's base64 is decoded where it lies; what goes upstream is the same all the
+// same, however the JSON was written.
+func TestDecodedInPlace(t *testing.T) {
+	random := rand.NewChaCha8([32]byte{1})
+	for _, size := range []int{1, 2, 3, 4, 5, 6, 7, 8, 9, 100, 16 << 10, 1 << 20} {
+		noise := make([]byte, size)
+		_, _ = random.Read(noise)
+		image := scan(0) + string(noise)
+		plain := base64.StdEncoding.EncodeToString([]byte(image))
+		var lines strings.Builder
+		for line := range slices.Chunk([]byte(plain), 76) {
+			lines.WriteString(string(line) + `\r\n`)
+		}
+		for name, written := range map[string]string{"plain": plain, "slashes": strings.ReplaceAll(plain, "/", `\/`), "escapes": strings.ReplaceAll(plain, "A", `\u0041`), "lines": lines.String()} {
+			upstream := &taken{}
+			recognizer := recognize.NewRecognizer(recognize.Config{Transport: upstream, BaseURL: baseURL})
+			req := request([]byte(`{"omrFile":"`+base64.StdEncoding.EncodeToString([]byte(patternText()))+`","images":[ "`+written+`" ]}`), "Content-Type", "application/json")
+			_, err := recognizer.Post(t.Context(), req)
+			req.Release()
+			if err != nil || len(upstream.bodies) != 1 || !bytes.HasPrefix(upstream.bodies[0], []byte(`{"images":["`+plain+`"],`)) {
+				t.Errorf("%d bytes, %s: not what it was, %v", size, name, err)
+			}
 		}
 	}
 }
