@@ -101,13 +101,14 @@ func writeCSV(w io.Writer, n int, rows Rows) error {
 // named gives each element a name of its own: one may come twice, or be called
 // like a column of the table's.
 func named(elements []Element) []Element {
-	taken := map[string]bool{"image": true, "status": true}
+	taken := map[string]int{"image": 1, "status": 1} // and how often
 	for i, e := range elements {
 		name := e.Name
-		for n := 2; taken[name]; n++ {
-			name = fmt.Sprintf("%s (%d)", e.Name, n)
+		for taken[name] > 0 {
+			taken[e.Name]++
+			name = fmt.Sprintf("%s (%d)", e.Name, taken[e.Name])
 		}
-		taken[name] = true
+		taken[name]++
 		elements[i].Name = name
 	}
 	return elements
