@@ -1,10 +1,16 @@
-# build, check and clean are for the command line; `sam build` runs build-RelayFunction and
+# build, deploy, check and clean are for the command line; `sam build` runs build-RelayFunction and
 # build-AuthorizerFunction with ARTIFACTS_DIR set.
 
-.PHONY: build check clean build-RelayFunction build-AuthorizerFunction
+.PHONY: build deploy check clean build-RelayFunction build-AuthorizerFunction
 
 build:
 	sam build
+
+# make deploy SECRET_ARN=arn:... [ENV=default|dev|prod] [PARAMETERS='NAME=VALUE ...']
+ENV = default
+
+deploy:
+	@.deploy/deploy '$(ENV)' '$(SECRET_ARN)' $(PARAMETERS)
 
 check:
 	.ci/run

@@ -130,7 +130,7 @@ func TestTestsThatArePromisedExist(t *testing.T) {
 
 var (
 	link        = regexp.MustCompile(`\]\(([^)\s]+)\)`)
-	fenced      = regexp.MustCompile("(?ms)^ *```.*?^ *```$")
+	fenced      = regexp.MustCompile("(?s)\n *```.*?\n *```")
 	heading     = regexp.MustCompile(`(?m)^#{1,6} +(.+?) *$`)
 	lessonRow   = regexp.MustCompile(`(?m)^\| (\d\d) \| [^|]+ \| ([^|]+) \|$`)
 	mapRow      = regexp.MustCompile("(?m)^\\| `([^`]+)` \\|")

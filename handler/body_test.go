@@ -131,7 +131,7 @@ func TestBodiesOnTheWire(t *testing.T) {
 func TestBodiesThatSDKsSend(t *testing.T) {
 	upstream := listenRaw(t, okTo)
 	relay := behindSocket(t, upstream.url(), "token")
-	const header = "Authorization: Bearer token\nContent-Length: %s\nContent-Type: application/json\nHost: upstream.test"
+	const header = "Accept-Encoding: identity\nAuthorization: Bearer token\nContent-Length: %s\nContent-Type: application/json\nHost: upstream.test"
 	for _, test := range []struct{ method, body, length string }{
 		{http.MethodDelete, "{}", "2"}, {http.MethodPost, "", "0"}, {http.MethodPut, "", "0"}, {http.MethodPatch, "", "0"},
 		{http.MethodGet, "", ""}, {http.MethodDelete, "", ""}, {http.MethodHead, "", ""}, {http.MethodOptions, "", ""},

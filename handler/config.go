@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"time"
 
+	"omr-relay/handler/gateway"
+	"omr-relay/handler/recognize"
 	"omr-relay/internal/metric"
 )
 
@@ -27,6 +29,9 @@ type Config struct {
 	// WarmupInterval is the time from one warm-up to the next.
 	// The zero value means five minutes.
 	WarmupInterval time.Duration
+	// AllowOrigin is the one origin whose pages may call the relay from a browser;
+	// empty is none.
+	AllowOrigin string
 	// Log gets one line per invocation; nil is silent.
 	Log *slog.Logger
 	// Metrics gets lines in CloudWatch's embedded metric format; nil is none.
@@ -49,6 +54,17 @@ type Handler struct {
 	cfg     Config
 	log     *slog.Logger
 	metrics metric.Counter
+	cors    cors
+
+	recognizer, generator tasks
+}
+
+// tasks answers a capability whose work the upstream queues: a request is
+// submitted, and its result waited for or fetched later.
+type tasks interface {
+	Post(ctx context.Context, req *gateway.Request) (*gateway.Answer, error)
+	Get(ctx context.Context, req *gateway.Request, id string) (*gateway.Answer, error)
+	Delete(ctx context.Context, req *gateway.Request, id string) (*gateway.Answer, error)
 }
 
 // New returns a Handler. It makes no call.
@@ -60,5 +76,9 @@ func New(cfg Config) *Handler {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &Handler{cfg: cfg, log: log, metrics: metric.Counter{W: cfg.Metrics}}
+	upstream := recognize.Config{Transport: cfg.Relay, BaseURL: cfg.BaseURL}
+	return &Handler{
+		cfg: cfg, log: log, metrics: metric.Counter{W: cfg.Metrics}, cors: cors{cfg.AllowOrigin},
+		recognizer: recognize.NewRecognizer(upstream), generator: recognize.NewGenerator(upstream),
+	}
 }

@@ -18,7 +18,7 @@ func TestDocumentedProblems(t *testing.T) {
 		documented = append(documented, strings.Join(row[:3], " "))
 	}
 	for code := range maps.Keys(problems) {
-		inCode = append(inCode, fmt.Sprintf("`%s` %d %s", code, problems[code].status, severity(code)))
+		inCode = append(inCode, fmt.Sprintf("%#q %d %s", code, problems[code].status, severity(code)))
 	}
 	same(t, documented, inCode)
 }
@@ -34,7 +34,7 @@ func TestDocumentedRoutes(t *testing.T) {
 		if r.open {
 			key = "no"
 		}
-		inCode = append(inCode, fmt.Sprintf("`%s` %s %s `%s`", strings.Replace(r.pattern, "{rest+}", "…", 1), strings.Join(r.methods, ", "), key, r.name))
+		inCode = append(inCode, fmt.Sprintf("%#q %s %s %#q", strings.Replace(r.pattern, "{rest+}", "…", 1), strings.Join(r.methods, ", "), key, r.name))
 	}
 	same(t, documented, inCode)
 }
@@ -64,6 +64,8 @@ func TestOpenRoutesOfTheTemplate(t *testing.T) {
 			open = append(open, method+" "+path)
 		}
 	}
+	// A preflight is API Gateway's to answer, and no route's.
+	open = slices.DeleteFunc(open, func(route string) bool { return route == "OPTIONS /{proxy+}" })
 	for _, r := range routes {
 		for _, method := range r.methods {
 			if !r.open {

@@ -8,15 +8,17 @@
 //	response.go     an answer on its way out
 //	routes.go       which function answers which path
 //	passthrough.go  a call that is relayed as it is
+//	tasks.go        what the upstream queues, in one call: package recognize
 //	tokens.go       a token request of an official SDK
-//	health.go       alive
+//	health.go       alive, and described
 //	warmup.go       the scheduled ping
 //	log.go          the one log line
 //	headers.go      what is forwarded each way
 //	path.go         which paths are refused
+//	config.go       what a Handler is made of
+//	cors.go         what a page in a browser may do
 //	problem.go      failures → problem documents, one table
 //	invocation.go   what is known of the event at hand
-//	config.go       what a Handler is made of
 package handler
 
 import (
@@ -81,8 +83,11 @@ func (h *Handler) answer(ctx context.Context, inv *invocation) (a *gateway.Answe
 		if inv.err != nil {
 			a = problemAnswer(inv.err, inv.id)
 		}
+		h.cors.mark(a.Header)
 	}()
-	a, inv.err = h.serve(ctx, inv)
+	if a = h.cors.preflight(inv.event.Request); a == nil {
+		a, inv.err = h.serve(ctx, inv)
+	}
 	return a
 }
 

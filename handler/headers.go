@@ -56,12 +56,13 @@ func forwards(name string) bool {
 }
 
 // responseHeaders returns the upstream's headers that go back to the caller.
-// Cookies do not: the upstream's session is the relay's.
+// Cookies do not: the upstream's session is the relay's. Nor does what it allows
+// to pages of other origins, which is for the relay to say.
 func responseHeaders(upstream http.Header) http.Header {
 	named := connectionNamed(upstream)
 	out := http.Header{}
 	for name, values := range upstream {
-		if name != "Set-Cookie" && !named[name] && !slices.Contains(hopByHop, name) {
+		if name != "Set-Cookie" && !strings.HasPrefix(name, "Access-Control-") && !named[name] && !slices.Contains(hopByHop, name) {
 			out[name] = values
 		}
 	}

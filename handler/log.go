@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"omr-relay/internal/callrecord"
 	"omr-relay/internal/metric"
 	"omr-relay/internal/problem"
 )
@@ -49,6 +50,7 @@ func (h *Handler) logInvocation(ctx context.Context, inv *invocation) {
 			add(slog.String("refresh_error", problem.From(err).Error()))
 		}
 		add(slog.Int("upstream_calls", inv.record.UpstreamCalls))
+		addTasks(add, inv.record)
 		add(millis("token_ms", inv.record.TokenTime))
 		add(millis("upstream_ms", max(inv.upstream-inv.record.TokenTime, 0)))
 		h.countCalls(inv)
@@ -64,6 +66,22 @@ func (h *Handler) logInvocation(ctx context.Context, inv *invocation) {
 		add(slog.String("error", failure.Error()))
 	}
 	h.log.LogAttrs(ctx, level, "invocation", attrs...)
+}
+
+// addTasks says what was submitted and asked for. The ids are there whatever has
+// become of the answer: a submitted task is paid for.
+func addTasks(add func(slog.Attr), record *callrecord.Record) {
+	if record.Submissions+record.Polls == 0 {
+		return
+	}
+	add(slog.Int("submissions", record.Submissions))
+	add(slog.Int("polls", record.Polls))
+	if len(record.Tasks) > 0 {
+		add(slog.Any("tasks", record.Tasks))
+	}
+	if record.WaitErr != nil {
+		add(slog.String("wait_error", record.WaitErr.Error()))
+	}
 }
 
 // millis gives a duration in milliseconds, to the microsecond.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -31,7 +32,7 @@ var problems = map[problem.Code]struct {
 	problem.UpstreamUnreachable:    {http.StatusBadGateway, "Upstream unreachable"},
 	problem.UpstreamRejectedToken:  {http.StatusBadGateway, "Upstream rejected the token"},
 	problem.UpstreamEchoedToken:    {http.StatusBadGateway, "Upstream echoed the token"},
-	problem.UpstreamInvalidAnswer:  {http.StatusBadGateway, "Upstream's answer is invalid"},
+	problem.UpstreamInvalidAnswer:  {http.StatusBadGateway, "Upstream gave an invalid answer"},
 	problem.UpstreamTimeout:        {http.StatusGatewayTimeout, "Upstream timeout"},
 	problem.ResponseTooLarge:       {http.StatusBadGateway, "Response too large"},
 	problem.Internal:               {http.StatusInternalServerError, "Internal error"},
@@ -97,9 +98,7 @@ func problemAnswer(err error, requestID string) *gateway.Answer {
 		Messages: e.Messages,
 	})
 	header := http.Header{}
-	for name, values := range e.Header {
-		header[name] = values
-	}
+	maps.Copy(header, e.Header)
 	header.Set("Content-Type", "application/problem+json")
 	header.Set("Cache-Control", "no-store")
 	if len(e.Allow) > 0 {

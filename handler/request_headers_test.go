@@ -177,7 +177,7 @@ func TestNothingIsInvented(t *testing.T) {
 		invoke(t, relay, e)
 	}
 	for _, r := range upstream.requests() {
-		if want := []string{"Authorization: Bearer token", "Host: upstream.test"}; !slices.Equal(r.fields, want) {
+		if want := []string{"Accept-Encoding: identity", "Authorization: Bearer token", "Host: upstream.test"}; !slices.Equal(r.fields, want) {
 			t.Errorf("sent %q", r.fields)
 		}
 	}

@@ -29,7 +29,9 @@ func (r *Response) begin(a *gateway.Answer, streaming bool) {
 	r.body = a.Body
 	if r.encode(a, streaming) != nil {
 		// A problem is small, and of text alone.
-		_ = r.encode(problemAnswer(r.inv.err, r.inv.id), streaming)
+		own := problemAnswer(r.inv.err, r.inv.id)
+		r.handler.cors.mark(own.Header)
+		_ = r.encode(own, streaming)
 	}
 }
 

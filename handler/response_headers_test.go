@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"compress/gzip"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -75,9 +77,8 @@ func TestStatusPassesThrough(t *testing.T) {
 	}
 }
 
-// What the upstream compressed stays as it is: the real transport must not
-// unpack it behind the headers' back.
-func TestCompressedAnswerIsUntouched(t *testing.T) {
+// What comes compressed, though nobody asked for it, is unpacked and searched.
+func TestLesson19_CompressedAnswerIsDecoded(t *testing.T) {
 	var packed bytes.Buffer
 	w := gzip.NewWriter(&packed)
 	fmt.Fprint(w, "the answer")
@@ -90,7 +91,7 @@ func TestCompressedAnswerIsUntouched(t *testing.T) {
 	relay := behindSocket(t, upstream.url(), "token")
 	for kind, e := range eachKind(http.MethodGet, resultPath) {
 		r := invoke(t, relay, e)
-		if !*r.IsBase64Encoded || !bytes.Equal(r.body, packed.Bytes()) || r.Headers["Content-Encoding"] != "gzip" {
+		if *r.IsBase64Encoded || string(r.body) != "the answer" || r.Headers["Content-Encoding"] != "" {
 			t.Errorf("%s: got %v %x", kind, r.Headers, r.body)
 		}
 	}
@@ -109,5 +110,27 @@ func TestHead(t *testing.T) {
 	}
 	if n := upstream.connections(); n != 1 {
 		t.Errorf("%d connections, want 1 that is kept", n)
+	}
+}
+
+// A status that is none cannot be passed on: API Gateway answers 502 to it, and says
+// nothing of the call that was made.
+func TestStatusThatIsNone(t *testing.T) {
+	for _, status := range []int{0, 1, 99, 100, 102, 199, 600, 999} {
+		for kind, e := range eachKind(http.MethodPost, submitPath) {
+			closed := false
+			f := newFixture(func(*http.Request) (*http.Response, error) {
+				r := respond(status, nil, "text")
+				r.Body = struct {
+					io.Reader
+					io.Closer
+				}{r.Body, closer(func() { closed = true })}
+				return r, nil
+			})
+			p := wantProblem(t, invoke(t, f, e), http.StatusBadGateway, "upstream_invalid_answer")
+			if !strings.Contains(p.Detail, "The call was made") || !closed {
+				t.Errorf("%s, %d: %q, closed %t", kind, status, p.Detail, closed)
+			}
+		}
 	}
 }

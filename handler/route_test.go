@@ -15,7 +15,7 @@ func TestRoutesNotFound(t *testing.T) {
 		"/v12345.0/omr/x", "/v5.12345/omr/x", "/v5x0/omr/x", "/v٥.0/omr/x", "/xv5.0/omr/x", "/v5.0x/omr/x",
 		"/x/v5.0/omr/x", "/v5.0%2Fomr/x", "/v5.0/omr%2Fx", "/v5.0%2Fomr%2Fx", "/v5.0;a/omr/x", "/v5.0/omr;a/x", "/v5.0/omr./x", "/v5.0/omr%20/x",
 		"/healthz/", "/healthz/x", "/Healthz", "/healthz;a", "/health",
-		"/recognize", "/recognize/1", "/connect/token/", "/connect", "/oauth/token", "/oauth2/token/x",
+		"/recognize/", "/recognize/1/2", "/recognise", "/generate/", "/openapi", "/connect/token/", "/connect", "/oauth/token", "/oauth2/token/x",
 	} {
 		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodTrace} {
 			for kind, e := range eachKind(method, path) {

@@ -27,8 +27,13 @@ type route struct {
 // and what is not given a function that calls the upstream does not reach it.
 var routes = []route{
 	{"/v{major}.{minor}/omr/", "/v{major}.{minor}/omr/{rest+}", relayed, false, (*Handler).relay},
+	{"/recognize", "/recognize", []string{"POST"}, false, (*Handler).recognize},
+	{"/recognize/{id}", "/recognize/{id}", []string{"GET", "DELETE"}, false, (*Handler).recognize},
+	{"/generate", "/generate", []string{"POST"}, false, (*Handler).generate},
+	{"/generate/{id}", "/generate/{id}", []string{"GET", "DELETE"}, false, (*Handler).generate},
 	{"/connect/token", "/connect/token", []string{"POST"}, true, (*Handler).relayToken},
 	{"/connect/token", "/oauth2/token", []string{"POST"}, true, (*Handler).relayToken},
+	{"/openapi.json", "/openapi.json", []string{"GET"}, false, (*Handler).describe},
 	{"/healthz", "/healthz", []string{"GET"}, false, (*Handler).health},
 }
 

@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
+	"strings"
 
 	"omr-relay/internal/sensitive"
 )
@@ -17,6 +19,14 @@ type Credentials struct {
 	Version string
 }
 
+// Pair returns a digest of ClientID and ClientSecret: equal for equal pairs,
+// whatever their Version, and as unprintable as they are.
+func (c Credentials) Pair() sensitive.String {
+	// The length keeps apart what is the same once it is joined.
+	sum := sha256.Sum256(fmt.Appendf(nil, "%d:%s%s", len(c.ClientID.Reveal()), c.ClientID.Reveal(), c.ClientSecret.Reveal()))
+	return sensitive.New(string(sum[:]))
+}
+
 // The keys of the secret's JSON object.
 const (
 	keyID     = "client_id"
@@ -26,6 +36,8 @@ const (
 // parse reads the JSON object of a SecretString. Other keys may stand beside
 // the two; their names are matched exactly.
 func parse(text, version string) (Credentials, error) {
+	// PowerShell writes a byte order mark.
+	text = strings.TrimPrefix(text, "\ufeff")
 	// A map, because a struct would also take the keys in other capitals.
 	var object map[string]json.RawMessage
 	// The decoder's own error is dropped: it can quote the secret.

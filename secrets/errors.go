@@ -24,8 +24,11 @@ const (
 	MissingKey       Kind = "the secret lacks a key"
 	EmptyKey         Kind = "the secret has an empty value"
 	Binary           Kind = "the secret is binary; store it as a SecretString"
-	AccessDenied     Kind = "access to the secret is denied"
+	NoCredentials    Kind = "no AWS credentials were found: log in to a profile, set AWS_PROFILE or AWS_ACCESS_KEY_ID, or run where there is a role"
+	AccessDenied     Kind = "access to the secret is denied: the role needs secretsmanager:GetSecretValue on it"
+	KeyDenied        Kind = "access to the secret's KMS key is denied: the role needs kms:Decrypt on it"
 	NotFound         Kind = "the secret, or its current version, does not exist"
+	Deleted          Kind = "the secret is scheduled for deletion: restore it, or name another"
 	DecryptionFailed Kind = "the secret cannot be decrypted with its KMS key"
 	Refused          Kind = "Secrets Manager refused the request"
 	Throttled        Kind = "Secrets Manager is throttling"
@@ -55,7 +58,7 @@ func (e *Error) Error() string {
 	}
 	if e.APICode != "" {
 		parts = append(parts, e.APICode)
-	} else if e.Err != nil {
+	} else if e.Err != nil && e.Kind != NoCredentials {
 		parts = append(parts, problem.Describe(e.Err))
 	}
 	return strings.Join(parts, ": ")
@@ -79,11 +82,31 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // Outage reports whether the failure is the store's and not the secret's: the
 // last good credentials may serve through it.
-func (e *Error) Outage() bool { return e.Kind == Unavailable || e.Kind == Throttled }
+func (e *Error) Outage() bool {
+	return e.Kind == Unavailable || e.Kind == Throttled || e.Kind == NoCredentials
+}
+
+// NoCredentialsError is why a request could not be signed. Whoever configures the
+// SDK's client puts it around what the chain of credential providers says, whose
+// errors have no type of their own.
+type NoCredentialsError struct{ Err error }
+
+// Error implements error in constant words.
+func (e *NoCredentialsError) Error() string { return "no AWS credentials" }
+
+// SafeText implements [problem.Safe].
+func (e *NoCredentialsError) SafeText() string { return e.Error() }
+
+// Unwrap returns the chain's own error.
+func (e *NoCredentialsError) Unwrap() error { return e.Err }
 
 // classify turns an error of the SDK client into an Error.
 func classify(err error) *Error {
 	e := &Error{Kind: Unavailable, Err: err}
+	if is[*NoCredentialsError](err) {
+		e.Kind = NoCredentials
+		return e
+	}
 	api, ok := errors.AsType[smithy.APIError](err)
 	if !ok {
 		return e
@@ -97,8 +120,12 @@ func classify(err error) *Error {
 		e.Kind = DecryptionFailed
 	case is[*types.InternalServiceError](err):
 		e.Kind = Unavailable
+	case accessCodes[code] && api.ErrorMessage() == kmsDenied:
+		e.Kind = KeyDenied
 	case accessCodes[code]:
 		e.Kind = AccessDenied
+	case is[*types.InvalidRequestException](err) && deletedMessages[api.ErrorMessage()]:
+		e.Kind = Deleted
 	case throttleCodes[code]:
 		e.Kind = Throttled
 	case httpStatus(err) == tooManyRequests:
@@ -109,6 +136,18 @@ func classify(err error) *Error {
 		e.Kind = Refused
 	}
 	return e
+}
+
+// What tells some failures apart is the service's text alone. It is compared with
+// these, and never shown.
+const kmsDenied = "Access to KMS is not allowed"
+
+var deletedMessages = map[string]bool{
+	"You can't perform this operation on the secret because it was marked for deletion.": true,
+	// moto's own words
+	"You tried to perform the operation on a secret that's currently marked deleted.": true,
+	"An error occurred (InvalidRequestException) when calling the GetSecretValue operation: " +
+		"You tried to perform the operation on a secret that's currently marked deleted.": true,
 }
 
 func is[E error](err error) bool {

@@ -58,7 +58,7 @@ func TestLastGoodCredentialsDoNotServeBeyondAnOutage(t *testing.T) {
 	}{
 		{"access denied", func(sb *sandbox.Sandbox) { sb.Secrets.Fail(sandbox.AccessDenied, -1) }, secrets.AccessDenied},
 		{"not found", func(sb *sandbox.Sandbox) { sb.Secrets.Fail(sandbox.SecretNotFound, -1) }, secrets.NotFound},
-		{"deleted", func(sb *sandbox.Sandbox) { sb.Secrets.Fail(sandbox.MarkedForDeletion, -1) }, secrets.Refused},
+		{"deleted", func(sb *sandbox.Sandbox) { sb.Secrets.Fail(sandbox.MarkedForDeletion, -1) }, secrets.Deleted},
 		{"KMS", func(sb *sandbox.Sandbox) { sb.Secrets.Fail(sandbox.DecryptionFailed, -1) }, secrets.DecryptionFailed},
 		{"malformed", func(sb *sandbox.Sandbox) { sb.Secrets.Put(secretID, "{") }, secrets.Malformed},
 		{"key missing", func(sb *sandbox.Sandbox) { sb.Secrets.Put(secretID, "{}") }, secrets.MissingKey},

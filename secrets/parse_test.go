@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
+	"omr-relay/internal/sensitive"
 	"omr-relay/secrets"
 )
 
@@ -86,5 +87,38 @@ func TestVersionWithoutVersionID(t *testing.T) {
 	}
 	if len(one) != len("sha256:")+64 || !strings.HasPrefix(one, "sha256:") || strings.Contains(one, "one") {
 		t.Errorf("version %q is no digest", one)
+	}
+}
+
+// TestByteOrderMark: PowerShell writes one before what it is given.
+func TestByteOrderMark(t *testing.T) {
+	get := func(secret string) (secrets.Credentials, error) {
+		return secrets.NewStore(api(func(context.Context) (*secretsmanager.GetSecretValueOutput, error) {
+			return text(secret), nil
+		}), secretID, nil).Get(t.Context())
+	}
+	c, err := get("\ufeff" + `{"client_id":"id","client_secret":"s"}`)
+	if err != nil || c.ClientID.Reveal() != "id" || c.ClientSecret.Reveal() != "s" {
+		t.Errorf("%v, %v", c, err)
+	}
+	if _, err := get("\ufeff\ufeff" + `{"client_id":"id","client_secret":"s"}`); err == nil {
+		t.Error("two are taken")
+	}
+}
+
+// TestPair tells pairs apart by what they are, not by their version, and prints
+// as little as they do.
+func TestPair(t *testing.T) {
+	of := func(id, secret, version string) sensitive.String {
+		return secrets.Credentials{ClientID: sensitive.New(id), ClientSecret: sensitive.New(secret), Version: version}.Pair()
+	}
+	pair := of("id", "secret", "v1")
+	if !pair.Equal(of("id", "secret", "v2")) || pair.String() != sensitive.Redacted || strings.Contains(pair.Reveal(), "secret") {
+		t.Errorf("%v", pair)
+	}
+	for _, other := range []sensitive.String{of("id", "secreT", "v1"), of("ids", "ecret", "v1"), of("", "idsecret", "v1"), {}} {
+		if pair.Equal(other) {
+			t.Error("two pairs are one")
+		}
 	}
 }

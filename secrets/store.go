@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+
+	"omr-relay/internal/budget"
 )
 
 // API is the one call that a Store makes; [secretsmanager.Client] has it.
@@ -26,13 +28,6 @@ type Store struct {
 	log  *slog.Logger
 	last atomic.Pointer[Credentials]
 }
-
-// outageBudget is how long a Get waits for Secrets Manager when it has older
-// credentials to fall back to: the caller's call is still to be made.
-//
-// A soft refresh is given a second in all (package token): the exchange has to
-// find room in it as well.
-const outageBudget = 600 * time.Millisecond
 
 // NewStore returns a Store of the secret with that name or ARN. log is told
 // when old credentials serve through an outage; nil is silent.
@@ -63,12 +58,12 @@ func (s *Store) Get(ctx context.Context) (Credentials, error) {
 
 func (s *Store) read(ctx context.Context, fallback bool) (Credentials, error) {
 	if fallback {
-		budget := outageBudget
+		patience := budget.SecretFallback
 		if deadline, ok := ctx.Deadline(); ok {
-			budget = min(budget, time.Until(deadline)/3)
+			patience = min(patience, time.Until(deadline)/3)
 		}
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, budget)
+		ctx, cancel = context.WithTimeout(ctx, patience)
 		defer cancel()
 	}
 	out, err := s.api.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{

@@ -52,7 +52,7 @@ func wantKind(t *testing.T, err error, kind secrets.Kind) {
 		t.Fatalf("got %v, want an *Error", err)
 	}
 	for _, other := range []secrets.Kind{
-		secrets.Malformed, secrets.MissingKey, secrets.EmptyKey, secrets.Binary, secrets.AccessDenied, secrets.NotFound,
+		secrets.Malformed, secrets.MissingKey, secrets.EmptyKey, secrets.Binary, secrets.AccessDenied, secrets.KeyDenied, secrets.NotFound, secrets.Deleted, secrets.NoCredentials,
 		secrets.DecryptionFailed, secrets.Refused, secrets.Throttled, secrets.Unavailable,
 	} {
 		if errors.Is(err, other) != (other == kind) {
@@ -102,7 +102,9 @@ func TestKinds(t *testing.T) {
 		{name: "bad signature", fault: fault(403, "InvalidSignatureException"), kind: secrets.AccessDenied},
 		{name: "expired session", fault: fault(403, "ExpiredTokenException"), kind: secrets.AccessDenied},
 		{name: "not found", fault: &sandbox.SecretNotFound, kind: secrets.NotFound, text: "ResourceNotFoundException"},
-		{name: "deleted", fault: &sandbox.MarkedForDeletion, kind: secrets.Refused, text: "InvalidRequestException"},
+		{name: "deleted", fault: &sandbox.MarkedForDeletion, kind: secrets.Deleted, text: "InvalidRequestException"},
+		{name: "another invalid request", fault: fault(400, "InvalidRequestException"), kind: secrets.Refused, text: "InvalidRequestException"},
+		{name: "access to the key denied", fault: &sandbox.KeyDenied, kind: secrets.KeyDenied, text: "AccessDeniedException"},
 		{name: "KMS", fault: &sandbox.DecryptionFailed, kind: secrets.DecryptionFailed, text: "DecryptionFailure"},
 		{name: "throttled", fault: &sandbox.Throttled, kind: secrets.Throttled, text: "ThrottlingException"},
 		{name: "throttled with 429", fault: fault(429, "TooManyRequestsException"), kind: secrets.Throttled},

@@ -27,7 +27,7 @@ no_key() {
   curl -sS -i "$(<"$WORK/$1.url")/healthz" | tr -d '\r' >"$WORK/no-key"
   head -1 "$WORK/no-key" | grep -x 'HTTP/1.1 401 Unauthorized'
   grep -x 'Www-Authenticate: Bearer realm="omr-relay"' "$WORK/no-key"
-  [[ "$(tail -1 "$WORK/no-key")" == '{"message":"Unauthorized"}' ]]
+  tail -1 "$WORK/no-key" | jq -e '.title == "Unauthorized" and .code == "UNAUTHORIZED"'
 }
 
 # no_key_shown RELAY: not in the log, which names the caller.

@@ -14,6 +14,9 @@ def spoilt(template):
     def statements(r, role="RelayRole"):
         return r[role]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
 
+    def secret(r):
+        return r["SecretPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+
     def properties(name, **changes):
         return lambda r: r[name]["Properties"].update(changes)
 
@@ -45,15 +48,16 @@ def spoilt(template):
     def setting(r, index):
         return r["RelayApi"]["Properties"]["MethodSettings"][index]["Fn::If"][1]
 
-    yield spoil("GetSecretValue on *", lambda r: statements(r)[0].update(Resource="*"))
-    yield spoil("may secretsmanager:*", lambda r: statements(r)[0].update(Action="secretsmanager:*"))
-    yield spoil("may not secretsmanager", lambda r: statements(r).pop(0))
-    yield spoil("AuthorizerRole may secretsmanager", lambda r: statements(r, "AuthorizerRole").append(statements(r)[0]))
+    yield spoil("GetSecretValue on *", lambda r: secret(r)[0].update(Resource="*"))
+    yield spoil("may secretsmanager:*", lambda r: secret(r)[0].update(Action="secretsmanager:*"))
+    yield spoil("may not secretsmanager", lambda r: secret(r).pop(0))
+    yield spoil("AuthorizerRole may secretsmanager", lambda r: statements(r, "AuthorizerRole").append(secret(r)[0]))
     yield spoil("the role is", lambda r: r["AuthorizerFunction"]["Properties"].update(Role=r["RelayFunction"]["Properties"]["Role"]))
     yield spoil("managed policies", properties("RelayRole", ManagedPolicyArns=["arn:aws:iam::aws:policy/ReadOnlyAccess"]))
-    yield spoil("without Secrets Manager", lambda r: r["RelayKmsPolicy"]["Properties"]["PolicyDocument"]["Statement"][0].pop("Condition"))
-    yield spoil("nobody has looked at", lambda r: r["RelayKmsPolicy"]["Properties"].update(RoleName="other"))
-    yield spoil("AuthorizerRole may kms", lambda r: r["RelayKmsPolicy"]["Properties"].update(RoleName={"Ref": "AuthorizerRole"}))
+    yield spoil("without Secrets Manager", lambda r: secret(r)[1]["Fn::If"][1].pop("Condition"))
+    yield spoil("nobody has looked at", lambda r: r["SecretPolicy"]["Properties"].update(Roles=["other"]))
+    yield spoil("AuthorizerRole may secretsmanager", lambda r: r["SecretPolicy"]["Properties"]["Roles"].append({"Ref": "AuthorizerRole"}))
+    yield spoil("without KmsKeyArn", lambda r: secret(r).append(secret(r).pop(1)["Fn::If"][1]))
 
     yield spoil("ApiKey: open to all", lambda r: proxy(r).pop("security"))
     yield spoil("Iam: open to all", lambda r: proxy(r).update(security=[{"Fn::If": ["UsesApiKeys", {"caller": []}, {"Ref": "AWS::NoValue"}]}]))
@@ -105,13 +109,27 @@ def spoilt(template):
     yield spoil("AuthorizerFunction logs to a group", lambda r: r["AuthorizerFunction"]["Properties"].pop("LoggingConfig"))
     yield spoil("RelayFunction logs to a group", lambda r: r["RelayFunction"]["Properties"].pop("LoggingConfig"))
     yield spoil("no access log", lambda r: r["RelayApi"]["Properties"].pop("AccessLogSetting"))
-    yield spoil("logs requestOverride", lambda r: r["RelayApi"]["Properties"]["AccessLogSetting"].update(Format="$context.requestOverride.querystring.id"))
+    yield spoil("logs requestOverride", lambda r: r["RelayApi"]["Properties"]["AccessLogSetting"]["Fn::If"][1].update(Format="$context.requestOverride.querystring.id"))
     yield spoil("/* of RelayApiStage is not throttled", lambda r: r["RelayApi"]["Properties"]["MethodSettings"].pop(0))
     yield spoil("/oauth2/token of RelayApiStage is not throttled", lambda r: r["RelayApi"]["Properties"]["MethodSettings"].pop())
     yield spoil("/connect/token of RelayApiStage is not throttled", lambda r: setting(r, 1).pop("ThrottlingBurstLimit"))
     yield spoil("is throttled for GET", lambda r: setting(r, 1).update(HttpMethod="GET"))
-    yield spoil("execution logs", lambda r: setting(r, 2).update(LoggingLevel="INFO"))
+    yield spoil("execution logs", lambda r: setting(r, 3).update(LoggingLevel="INFO"))
     yield spoil("not target the alias", lambda r: r["WarmUp"]["Properties"]["Target"].update(Arn={"Ref": "RelayFunction"}))
     yield spoil("is retried", lambda r: r["WarmUp"]["Properties"]["Target"].pop("RetryPolicy"))
-    yield spoil("the environment is", lambda r: r["RelayFunction"]["Properties"]["Environment"]["Variables"].pop("OMR_TOKEN_URL"))
+    yield spoil("the environment: OMR_TOKEN_URL is None", lambda r: told(r).pop("OMR_TOKEN_URL"))
     yield spoil("outlives", properties("RelayFunction", Timeout=30))
+
+    def described(r, without):
+        r["RelayFunction"]["Properties"]["VersionDescription"]["Fn::Sub"] = r["RelayFunction"]["Properties"]["VersionDescription"]["Fn::Sub"].replace(without, "")
+
+    for parameter in ("Architecture", "MemorySize", "LogLevel", "Streaming", "WarmUpMinutes"):
+        yield spoil(f"{parameter} does not reach", lambda r, p=parameter: described(r, f"${{{p}}}"))
+    yield spoil("SecretArn does not reach", lambda r: described(r, "${SecretPolicy.PolicyId}"))
+    yield spoil("BaseUrl does not reach", lambda r: r["SecretPolicy"]["Properties"].pop("Description"))
+    yield spoil("TokenUrl does not reach", lambda r: r["RelayFunction"]["Properties"].pop("VersionDescription"))
+    yield spoil("ThrottleRate fails to deploy", lambda r: r["RelayFunction"]["Properties"].update(VersionDescription={"Fn::Sub": "${ThrottleRate}"}))
+    yield spoil("the way back", lambda r: r["RelayFunction"].pop("UpdateReplacePolicy"))
+    yield spoil("may be of any length", lambda p: p["BaseUrl"].pop("MaxLength"), "Parameters")
+    yield spoil("more than 1000", lambda p: p["BaseUrl"].update(MaxLength=2000), "Parameters")
+    yield spoil("versions.py does not know New", lambda p: p.update(New={"Type": "String", "Default": ""}), "Parameters")

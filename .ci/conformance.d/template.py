@@ -13,13 +13,11 @@ from samtranslator.yaml_helper import yaml_parse
 
 import callers
 import streaming
-from conditions import resolve
+import versions
+import wiring
+from conditions import Conditions, resolve
 from spoilt import spoilt
 
-ENVIRONMENT = {
-    "OMR_SECRET_ID", "OMR_BASE_URL", "OMR_TOKEN_URL", "OMR_STREAMING", "OMR_WARMUP_INTERVAL", "GOMAXPROCS",
-    "AWS_ENDPOINT_URL_SECRETS_MANAGER",
-}
 TRACES = {"xray:PutTelemetryRecords": "*", "xray:PutTraceSegments": "*"}
 # role: action: the one resource it may be granted on
 GRANTS = {"RelayRole": {
@@ -31,12 +29,23 @@ GRANTS = {"RelayRole": {
     "logs:CreateLogStream": {"Fn::GetAtt": ["AuthorizerLogs", "Arn"]},
     "logs:PutLogEvents": {"Fn::GetAtt": ["AuthorizerLogs", "Arn"]},
 } | TRACES}
+DECRYPT_ONLY = {"StringEquals": {
+    "kms:ViaService": {"Fn::Sub": "secretsmanager.${AWS::Region}.${AWS::URLSuffix}"},
+    "kms:EncryptionContext:SecretARN": {"Ref": "SecretArn"},
+}}
 ROLES = {"RelayFunction": "RelayRole", "AuthorizerFunction": "AuthorizerRole"}
+# role: the service that takes it on
+PRINCIPALS = {
+    "RelayRole": "lambda.amazonaws.com",
+    "AuthorizerRole": "lambda.amazonaws.com",
+    "WarmUpRole": "scheduler.amazonaws.com",
+    "ApiGatewayWriterRole": "apigateway.amazonaws.com",
+}
 LOGGED = re.compile(
     r"requestId|requestTime|httpMethod|path|status|responseLength|responseLatency|xrayTraceId|error\.responseType"
     r"|integration\.(requestId|status|latency)|identity\.apiKeyId"
 )
-BINARY = {"multipart/form-data", "application/octet-stream"}
+BINARY = {"multipart/form-data", "application/octet-stream", "application/zip"}
 ALIAS = {"Ref": "RelayFunctionAliaslive"}
 
 
@@ -45,14 +54,14 @@ class NoManagedPolicies:
         return {}
 
 
-def translate(template):
+def translate(template, parameters=None):
     template = copy.deepcopy(template)
     # The translator runs after packaging, when the sources are in a bucket.
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::Serverless::Function":
             resource["Properties"]["CodeUri"] = "s3://bucket/key"
     with patch("boto3.session.Session.region_name", "us-east-1"):
-        return transform(template, {}, NoManagedPolicies())
+        return transform(template, dict(parameters or {}), NoManagedPolicies())
 
 
 def as_list(value):
@@ -60,37 +69,62 @@ def as_list(value):
 
 
 def faults(template):
+    """Each with the check that says it."""
     translated = translate(template)
     # SAM makes a new deployment when the body changes, and does not see what a condition in it comes to.
     if template["Resources"]["RelayApi"]["Properties"].get("AlwaysDeploy") is not True:
-        yield "another choice of authorization or streaming would not reach the stage"
+        yield "callers", "another choice of authorization or streaming would not reach the stage"
+    for fault in wiring.parameter_faults(template):
+        yield "parameters", fault
     for choice, setting in itertools.product(callers.CHOICES, streaming.SETTINGS):
-        parameters = {"Authorization": choice, "KmsKeyArn": "given", "MonthlyQuota": "1000"}
+        parameters = {"Authorization": choice, "KmsKeyArn": "given", "MonthlyQuota": "1000", "ApiGatewayLogRole": "create"}
         if setting:
             parameters["Streaming"] = setting
-        yield from faults_of(choice, setting, resolve(translated, parameters))
+        chosen = Conditions(translated, parameters)
+        yield from faults_of(choice, setting, chosen.section(translated, "Resources"), chosen.section(translated, "Outputs"))
     for name, plan in resolve(translated, {})["RelayUsagePlan"]["Properties"].items():
         if name == "Quota":
-            yield f"without MonthlyQuota there is a quota of {plan}"
+            yield "callers", f"without MonthlyQuota there is a quota of {plan}"
+    without_key = str(resolve(translated, {"KmsKeyArn": ""}).get("SecretPolicy"))
+    if "kms:" in without_key:
+        yield "grants", "without KmsKeyArn the function may use a key"
+    for name in ("WarmUp", "WarmUpRole"):
+        if name in resolve(translated, {"WarmUpMinutes": "0"}):
+            yield "wiring", f"WarmUpMinutes=0 makes {name}"
+    for fault in wiring.log_choice_faults(translated):
+        yield "logs", fault
+    for fault in wiring.origin_faults(translated):
+        yield "wiring", fault
+    for fault in versions.faults(template, translate):
+        yield "versions", fault
 
 
-def faults_of(choice, setting, resources):
+def faults_of(choice, setting, resources, outputs):
     def of_type(name):
         return {k: r.get("Properties", {}) for k, r in resources.items() if r["Type"] == name}
 
     functions = of_type("AWS::Lambda::Function")
     if functions.keys() != ({"RelayFunction", "AuthorizerFunction"} if choice == "ApiKey" else {"RelayFunction"}):
-        yield f"{choice}: the functions are {sorted(functions)}"
+        yield "wiring", f"{choice}: the functions are {sorted(functions)}"
         return
-    yield from callers.faults(choice, of_type, ALIAS)
-    yield from streaming.faults(setting, of_type, ALIAS)
-    yield from binary_faults(of_type)
-    yield from log_faults(of_type, functions)
-    for name, function in functions.items():
-        yield from grant_faults(resources, function, ROLES[name])
-        if function["TracingConfig"] != {"Mode": "Active"}:
-            yield f"{name} is not traced"
+    for check, found in (
+            ("callers", callers.faults(choice, of_type, ALIAS)),
+            ("streaming", streaming.faults(setting, of_type, ALIAS)),
+            ("bodies", binary_faults(of_type)),
+            ("logs", log_faults(of_type, functions)),
+            ("logs", wiring.format_faults(of_type)),
+            ("grants", role_faults(of_type("AWS::IAM::Role"), choice)),
+            ("grants", itertools.chain.from_iterable(grant_faults(resources, f, ROLES[name]) for name, f in functions.items())),
+            ("wiring", function_faults(of_type, functions)),
+            ("wiring", wiring.faults(choice, of_type, resources, outputs, ALIAS))):
+        for fault in found:
+            yield check, fault
 
+
+def function_faults(of_type, functions):
+    for name, function in functions.items():
+        if function.get("TracingConfig") != {"Mode": "Active"}:
+            yield f"{name} is not traced"
     if ALIAS["Ref"] not in of_type("AWS::Lambda::Alias"):
         yield "the function has no alias"
     for name, schedule in of_type("AWS::Scheduler::Schedule").items() or [("the schedule", {"Target": {}})]:
@@ -98,13 +132,31 @@ def faults_of(choice, setting, resources):
             yield f"{name} does not target the alias"
         if schedule["Target"].get("RetryPolicy", {}).get("MaximumRetryAttempts") != 0:
             yield f"{name} is retried"
-    function, authorizer = functions["RelayFunction"], functions.get("AuthorizerFunction", {})
-    if set(function["Environment"]["Variables"]) != ENVIRONMENT:
-        yield f"the environment is {sorted(function['Environment']['Variables'])}"
+    authorizer = functions.get("AuthorizerFunction", {})
     if "Environment" in authorizer:
         yield "the authorizer is told something"
-    if not 0 < authorizer.get("Timeout", 1) < function["Timeout"] < 29:
+    if not 0 < authorizer.get("Timeout", 1) < functions["RelayFunction"]["Timeout"] < 29:
         yield "a function outlives API Gateway's integration"
+
+
+def role_faults(roles, choice):
+    wanted = PRINCIPALS.keys() - (set() if choice == "ApiKey" else {"AuthorizerRole"})
+    if roles.keys() != wanted:
+        yield f"the roles are {sorted(roles)}"
+    for name, role in roles.items():
+        for statement in role["AssumeRolePolicyDocument"]["Statement"]:
+            if (statement["Effect"], statement["Principal"], statement["Action"]) != ("Allow", {"Service": PRINCIPALS.get(name)}, "sts:AssumeRole"):
+                yield f"{name} is for {statement['Principal']}"
+            guard = {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+            if name == "WarmUpRole" and statement.get("Condition") != guard:
+                yield f"{name} can be used from other accounts"
+    warm_up = [s for p in roles.get("WarmUpRole", {}).get("Policies", []) for s in p["PolicyDocument"]["Statement"]]
+    if warm_up != [{"Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": ALIAS}]:
+        yield f"WarmUpRole may {warm_up}"
+    writer = roles.get("ApiGatewayWriterRole", {})
+    wanted = [{"Fn::Sub": "arn:${AWS::Partition}:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs"}]
+    if writer.get("ManagedPolicyArns") != wanted or writer.get("Policies"):
+        yield f"ApiGatewayWriterRole may {writer.get('ManagedPolicyArns')}"
 
 
 def grant_faults(resources, function, role):
@@ -115,9 +167,10 @@ def grant_faults(resources, function, role):
     policies = list(resources[role]["Properties"]["Policies"])
     for name, r in resources.items():
         if r["Type"] in ("AWS::IAM::RolePolicy", "AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"):
-            if r["Type"] != "AWS::IAM::RolePolicy" or r["Properties"]["RoleName"] not in [{"Ref": known} for known in GRANTS]:
+            roles = r["Properties"].get("Roles", [])
+            if r["Type"] != "AWS::IAM::ManagedPolicy" or not roles or not all(known in [{"Ref": g} for g in GRANTS] for known in roles):
                 yield f"{name} is a policy that nobody has looked at"
-            elif r["Properties"]["RoleName"] == {"Ref": role}:
+            elif {"Ref": role} in roles:
                 policies.append(r["Properties"])
     grants = GRANTS[role]
     statements = [s for p in policies for s in p["PolicyDocument"]["Statement"]]
@@ -126,8 +179,8 @@ def grant_faults(resources, function, role):
         for action in as_list(statement.get("Action")):
             if statement["Effect"] != "Allow" or as_list(statement.get("Resource")) != [grants.get(action)]:
                 yield f"{role} may {action} on {statement.get('Resource')}"
-        if "kms:Decrypt" in as_list(statement.get("Action")) and "kms:ViaService" not in str(statement.get("Condition")):
-            yield "the key can be used without Secrets Manager"
+        if "kms:Decrypt" in as_list(statement.get("Action")) and statement.get("Condition") != DECRYPT_ONLY:
+            yield f"the key can be used without Secrets Manager: {statement.get('Condition')}"
     for action in grants.keys() - granted:
         yield f"{role} may not {action}"
 
@@ -161,20 +214,20 @@ def log_faults(of_type, functions):
             yield f"{name} is not traced"
 
 
-def main():
+def main(arguments):
     # Without aliases, as `sam build` writes it: what is spoilt in one place is spoilt in no other.
-    template = json.loads(json.dumps(yaml_parse(open(sys.argv[-1], encoding="utf-8").read())))
-    if "--self-test" not in sys.argv:
-        return list(faults(template))
+    template = json.loads(json.dumps(yaml_parse(open(arguments[-1], encoding="utf-8").read())))
+    if "--self-test" not in arguments:
+        return [f"{check}: {fault}" for check, fault in faults(template)]
     missed = []
     for words, wrong in spoilt(template):
-        said = list(faults(wrong))
-        if not any(words in fault for fault in said):
-            missed.append(f"not noticed: {words}; said: {said}")
+        if not any(words in fault for _, fault in faults(wrong)):
+            missed.append(f"not noticed: {words}; said: {list(faults(wrong))}")
     return missed
 
 
 logging.disable()  # the translator's own housekeeping
-found = main()
-print("\n".join(found) or "as it should be")
-sys.exit(bool(found))
+if __name__ == "__main__":
+    found = main(sys.argv[1:])
+    print("\n".join(found) or "as it should be")
+    sys.exit(bool(found))

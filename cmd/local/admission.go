@@ -35,7 +35,7 @@ func (a *admission) admit(w http.ResponseWriter, r *http.Request) (caller, bool)
 		return from, true
 	case unknownKey:
 		a.say("403: the key is none of --api-key's")
-		refuse(w, http.StatusForbidden, "Forbidden")
+		refuse(w, http.StatusForbidden, "INVALID_API_KEY", "Forbidden")
 	case noKey:
 		why := "401: no API key; send Authorization: Bearer KEY"
 		if r.Header.Get("X-Api-Key") != "" {
@@ -43,7 +43,7 @@ func (a *admission) admit(w http.ResponseWriter, r *http.Request) (caller, bool)
 		}
 		a.say(why)
 		w.Header().Set("WWW-Authenticate", `Bearer realm="omr-relay"`)
-		refuse(w, http.StatusUnauthorized, "Unauthorized")
+		refuse(w, http.StatusUnauthorized, "UNAUTHORIZED", "Unauthorized")
 	}
 	return caller{}, false
 }
@@ -60,12 +60,12 @@ func (a *admission) fromHere(w http.ResponseWriter, r *http.Request) bool {
 	name = strings.Trim(name, "[]")
 	if net.ParseIP(name) == nil && !strings.EqualFold(name, "localhost") && !strings.EqualFold(name, a.host) {
 		a.say("421: Host names another server: " + printable(name))
-		refuse(w, http.StatusMisdirectedRequest, "MisdirectedRequest")
+		refuse(w, http.StatusMisdirectedRequest, "ACCESS_DENIED", "Host names another server.")
 		return false
 	}
 	if err := http.NewCrossOriginProtection().Check(r); err != nil {
 		a.say("403: a page of another origin sent it")
-		refuse(w, http.StatusForbidden, "Forbidden")
+		refuse(w, http.StatusForbidden, "ACCESS_DENIED", "A page of another origin sent it.")
 		return false
 	}
 	return true

@@ -108,17 +108,26 @@ func (f flushing) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// writeMessage sends an answer that API Gateway makes itself.
-func writeMessage(w http.ResponseWriter, status int, message string) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_, _ = fmt.Fprintf(w, `{"message": %q}`, message)
+// ownAnswer is an answer that API Gateway makes itself, as template.yaml has it.
+type ownAnswer struct {
+	Type     string `json:"type"`
+	Title    string `json:"title"`
+	Detail   string `json:"detail"`
+	Instance string `json:"instance"`
+	Code     string `json:"code"`
 }
 
-// refuse sends an answer of API Gateway to a caller that it does not admit,
-// which has no space in it.
-func refuse(w http.ResponseWriter, status int, message string) {
-	w.Header().Set("Content-Type", "application/json")
+// refuse sends an answer that API Gateway makes itself. code is the type of its
+// gateway response:
+// https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html
+func refuse(w http.ResponseWriter, status int, code, message string) {
+	title := "API Gateway's answer"
+	if status == http.StatusUnauthorized {
+		title = message
+	}
+	text, _ := json.Marshal(ownAnswer{"urn:omr-relay:problem:gateway", title, message, newUUID(), code}) // texts
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_, _ = fmt.Fprintf(w, `{"message":%q}`, message)
+	_, _ = w.Write(text)
 }

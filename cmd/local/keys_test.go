@@ -84,14 +84,14 @@ func TestKeysTurnOthersAway(t *testing.T) {
 			if event != nil {
 				t.Fatal("it reached the function")
 			}
-			want, challenge := `{"message":"Unauthorized"}`, `Bearer realm="omr-relay"`
+			want, challenge := `"title":"Unauthorized","detail":"Unauthorized",`, `Bearer realm="omr-relay"`
 			if c.status == http.StatusForbidden {
-				want, challenge = `{"message":"Forbidden"}`, ""
+				want, challenge = `"detail":"Forbidden",`, ""
 			}
-			if w.Code != c.status || w.Body.String() != want || w.Header().Get("WWW-Authenticate") != challenge {
+			if w.Code != c.status || !strings.Contains(w.Body.String(), want) || w.Header().Get("WWW-Authenticate") != challenge {
 				t.Errorf("%d %s %v, want %d %s", w.Code, w.Body, w.Header(), c.status, want)
 			}
-			if w.Header().Get("Content-Type") != "application/json" {
+			if w.Header().Get("Content-Type") != "application/problem+json" {
 				t.Errorf("headers %v", w.Header())
 			}
 		})

@@ -71,7 +71,7 @@ func binaryType(value string) bool {
 }
 
 // binaryTypes are the template's BinaryMediaTypes.
-var binaryTypes = []string{"multipart/form-data", "application/octet-stream"}
+var binaryTypes = []string{"multipart/form-data", "application/octet-stream", "application/zip"}
 
 // requestContext describes the request as one to a stage of an API.
 func requestContext(r *http.Request, resource, path string, now time.Time) events.APIGatewayProxyRequestContext {

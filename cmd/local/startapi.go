@@ -99,10 +99,10 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
 			g.door.say("413: the body is larger than the 10 MB that API Gateway takes")
-			writeMessage(w, http.StatusRequestEntityTooLarge, "Request Too Long")
+			refuse(w, http.StatusRequestEntityTooLarge, "REQUEST_TOO_LARGE", "Request Too Long")
 			return
 		}
-		writeMessage(w, http.StatusBadRequest, "Bad Request")
+		refuse(w, http.StatusBadRequest, "BAD_REQUEST_BODY", "Bad Request")
 		return
 	}
 	event, err := newEvent(r, body, from, time.Now())
@@ -137,5 +137,5 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // cause here alone.
 func (g *gateway) fail(w http.ResponseWriter, err error) {
 	g.problem(err)
-	writeMessage(w, http.StatusBadGateway, "Internal server error")
+	refuse(w, http.StatusBadGateway, "INTEGRATION_FAILURE", "Internal server error")
 }

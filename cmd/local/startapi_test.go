@@ -93,7 +93,7 @@ func TestStartAPIAnswersForAFunctionThatFails(t *testing.T) {
 				problem: func(err error) { told = err },
 			})
 			resp, body := send(t, http.MethodGet, base+"/", nil)
-			if resp.StatusCode != http.StatusBadGateway || body != `{"message": "Internal server error"}` {
+			if resp.StatusCode != http.StatusBadGateway || !strings.Contains(body, `"detail":"Internal server error",`) {
 				t.Errorf("%d %q", resp.StatusCode, body)
 			}
 			if err := stop(); err != nil {
@@ -116,7 +116,7 @@ func TestStartAPIRefusesABodyLargerThanAPIGatewayDoes(t *testing.T) {
 		t.Errorf("the largest body: %d %q", resp.StatusCode, body)
 	}
 	resp, body := send(t, http.MethodPost, base+"/x", bytes.NewReader(make([]byte, maxBody+1)))
-	if resp.StatusCode != http.StatusRequestEntityTooLarge || body != `{"message": "Request Too Long"}` {
+	if resp.StatusCode != http.StatusRequestEntityTooLarge || !strings.Contains(body, `"detail":"Request Too Long",`) {
 		t.Errorf("a larger one: %d %q", resp.StatusCode, body)
 	}
 	if err := stop(); err != nil {

@@ -62,6 +62,9 @@ func TestImportsFlowOneWay(t *testing.T) {
 		{"internal/token", []string{aws}, false},
 		{"internal/problem", []string{module + "/handler", module + "/secrets", module + "/internal", "github.com"}, false},
 		{"internal/callrecord", []string{module, "github.com"}, false},
+		{"handler/recognize", []string{module + "/secrets", module + "/internal/token", module + "/internal/app", "github.com"}, true},
+		{"internal/omr", []string{module + "/handler", module + "/secrets", module + "/internal/token", "github.com"}, true},
+		{"internal/document", []string{module + "/handler", module + "/internal/omr", "github.com"}, true},
 		{"internal/sensitive", []string{module, "github.com"}, false},
 		{"internal/sandbox", []string{module}, false},
 	} {

@@ -144,7 +144,7 @@ func TestFailingPrefetchIsNotFatal(t *testing.T) {
 		want string
 	}{
 		{"no secret", func(sb *sandbox.Sandbox) { sb.Secrets.Fail(sandbox.AccessDenied, 1) },
-			"credentials_unavailable: reading the secret: access to the secret is denied: AccessDeniedException"},
+			"credentials_unavailable: reading the secret: access to the secret is denied: the role needs secretsmanager:GetSecretValue on it: AccessDeniedException"},
 		{"no token", func(sb *sandbox.Sandbox) {
 			first := true
 			sb.Token.Respond(func(w http.ResponseWriter, _ *http.Request) bool {

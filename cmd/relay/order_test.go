@@ -19,8 +19,9 @@ import (
 // methods included, stands in itself or further down.
 func TestFilesUseThoseBelowThem(t *testing.T) {
 	t.Chdir("../..") // where the importer finds the module
-	for _, dir := range []string{"handler", "handler/gateway", "internal/apikey", "internal/lambdaruntime", "internal/token"} {
-		files := token.NewFileSet()
+	files := token.NewFileSet()
+	source := importer.ForCompiler(files, "source", nil) // which keeps what it has read
+	for _, dir := range []string{"handler", "handler/gateway", "handler/recognize", "internal/apikey", "internal/document", "internal/lambdaruntime", "internal/omr", "internal/token"} {
 		var parsed []*ast.File
 		var order []string
 		var names []string
@@ -28,15 +29,15 @@ func TestFilesUseThoseBelowThem(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, source := range sources {
-			if strings.HasSuffix(source, "_test.go") {
+		for _, path := range sources {
+			if strings.HasSuffix(path, "_test.go") {
 				continue
 			}
-			file, err := parser.ParseFile(files, source, nil, parser.ParseComments)
+			file, err := parser.ParseFile(files, path, nil, parser.ParseComments)
 			if err != nil {
 				t.Fatal(err)
 			}
-			parsed, names = append(parsed, file), append(names, filepath.Base(source))
+			parsed, names = append(parsed, file), append(names, filepath.Base(path))
 			if file.Doc != nil {
 				for _, row := range listedFile.FindAllStringSubmatch(file.Doc.Text(), -1) {
 					order = append(order, row[1])
@@ -48,7 +49,7 @@ func TestFilesUseThoseBelowThem(t *testing.T) {
 			continue
 		}
 		info := types.Info{Uses: map[*ast.Ident]types.Object{}}
-		checker := types.Config{Importer: importer.ForCompiler(files, "source", nil)}
+		checker := types.Config{Importer: source}
 		pkg, err := checker.Check(dir, files, parsed, &info)
 		if err != nil {
 			t.Fatalf("%s: %v", dir, err)

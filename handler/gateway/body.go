@@ -4,9 +4,9 @@ import (
 	"errors"
 
 	"omr-relay/internal/buffer"
+	"omr-relay/internal/fastbase64"
 	"omr-relay/internal/jsonscan"
 	"omr-relay/internal/problem"
-	"omr-relay/internal/radix64"
 )
 
 // bodies are the buffers of requests. Answers have a shelf of their own: they
@@ -50,12 +50,12 @@ func decodeBody(m members) (body *buffer.Buffer, callerFault, err error) {
 // reading as a string: base64 has nothing to escape.
 func decodeBase64(body *buffer.Buffer, encoded, raw []byte) error {
 	space := body.B[:cap(body.B)]
-	n, err := radix64.Decode(space, encoded)
+	n, err := fastbase64.Decode(space, encoded)
 	if err != nil {
 		// Some encoders escape the slash.
 		var text []byte
 		if text, err = jsonscan.Unquote(raw); err == nil {
-			n, err = radix64.Decode(space, text)
+			n, err = fastbase64.Decode(space, text)
 		}
 	}
 	if err == nil {

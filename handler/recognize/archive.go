@@ -12,8 +12,6 @@ import (
 	"omr-relay/internal/problem"
 )
 
-const zipType = "application/zip"
-
 // generated answers with a form: its pages in their order, and the pattern by
 // which filled copies of it are recognized.
 func generated(r *omr.Result) (*gateway.Answer, error) {

@@ -12,6 +12,11 @@ import (
 	"omr-relay/internal/problem"
 )
 
+// errGone is for an id that cannot be one.
+func errGone() error {
+	return &problem.Error{Code: problem.TaskNotFound, Detail: "There is no task with this id. Results are kept for 24 hours."}
+}
+
 // fail answers with what became of a call that failed: the upstream's own answer
 // if there is one, as it is where a call is relayed; else a problem.
 func fail(ctx context.Context, err error) (*gateway.Answer, error) {

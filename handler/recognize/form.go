@@ -67,10 +67,13 @@ func readMarkup(req *gateway.Request) (*form, error) {
 		return nil, &problem.Error{Code: problem.UnsupportedMediaType,
 			Detail: "Send the markup as text/plain (curl -H 'Content-Type: text/plain' --data-binary @form.txt), multipart/form-data with markup and images, or the upstream's JSON task."}
 	}
+	if err == nil {
+		err = f.check()
+	}
 	if err != nil {
 		return nil, err
 	}
-	return f, f.check()
+	return f, nil
 }
 
 func (f *form) readQuery(query string) error {
@@ -162,7 +165,7 @@ func (f *form) setMarkup(data []byte) error {
 	if f.markup.data != nil {
 		return errInput(fieldMarkup, "there is more than one")
 	}
-	f.markup.data = data[:len(data):len(data)]
+	f.markup.data = slices.Clip(data)
 	return nil
 }
 

@@ -21,7 +21,7 @@ func NewGenerator(cfg Config) *Generator {
 // and its pattern. It changes the request's body. A request whose first Accept is
 // not a ZIP's could not take the answer, and is refused before anything is paid.
 func (g *Generator) Post(ctx context.Context, req *gateway.Request) (*gateway.Answer, error) {
-	times := newTimes(ctx, req.Header)
+	until := newLimits(ctx, req.Header)
 	if !takesZIP(req.Header) {
 		return nil, errNotZIP()
 	}
@@ -31,17 +31,17 @@ func (g *Generator) Post(ctx context.Context, req *gateway.Request) (*gateway.An
 	}
 	tasks := []*task{{body: in.task(req)}}
 	client := g.with(req.Header)
-	g.submit(ctx, client, times, tasks)
+	g.submit(ctx, client, until, tasks)
 	if !submitted(tasks) {
-		return fail(ctx, tasks[0].err)
+		return fail(ctx, failure(tasks))
 	}
-	g.wait(ctx, client, times, tasks)
-	return g.conclude(ctx, tasks, times, g.path+tasks[0].id)
+	g.wait(ctx, client, until, tasks)
+	return g.conclude(ctx, tasks, until, g.path+tasks[0].id)
 }
 
 // Get asks for the form of an id that Post gave, and waits for it as Post does.
 func (g *Generator) Get(ctx context.Context, req *gateway.Request, id string) (*gateway.Answer, error) {
-	times := newTimes(ctx, req.Header)
+	until := newLimits(ctx, req.Header)
 	if !takesZIP(req.Header) {
 		return nil, errNotZIP()
 	}
@@ -49,8 +49,8 @@ func (g *Generator) Get(ctx context.Context, req *gateway.Request, id string) (*
 		return nil, errGone()
 	}
 	tasks := []*task{{id: id}}
-	g.resume(ctx, g.with(req.Header), times, tasks)
-	return g.conclude(ctx, tasks, times, id)
+	g.resume(ctx, g.with(req.Header), until, tasks)
+	return g.conclude(ctx, tasks, until, id)
 }
 
 // Delete cancels a task. One that does not exist any more is cancelled, too.
@@ -61,19 +61,19 @@ func (g *Generator) Delete(ctx context.Context, req *gateway.Request, id string)
 	return g.cancel(ctx, g.with(req.Header), []*task{{id: id}})
 }
 
-func (g *Generator) conclude(ctx context.Context, tasks []*task, times times, location string) (*gateway.Answer, error) {
+func (g *Generator) conclude(ctx context.Context, tasks []*task, until limits, location string) (*gateway.Answer, error) {
 	if !concluded(tasks) {
 		if err := unanswered(tasks); err != nil {
 			return fail(ctx, err)
 		}
-		return g.accepted(ctx, tasks, times, location), nil
+		return g.accepted(ctx, tasks, until, location), nil
 	}
 	answer, err := generated(tasks[0].result)
 	if err != nil {
 		return nil, err
 	}
 	answer.Header.Set("Content-Location", location)
-	times.declare(answer.Header)
+	until.declare(answer.Header)
 	return answer, nil
 }
 

@@ -1,9 +1,6 @@
 package recognize
 
 import (
-	"bytes"
-	"encoding/json"
-	"io"
 	"net/http"
 	"unicode/utf8"
 
@@ -11,9 +8,6 @@ import (
 	"omr-relay/internal/omr"
 	"omr-relay/internal/problem"
 )
-
-// statusHeader has the upstream's own word for what became of a task.
-const statusHeader = "Omr-Status"
 
 // mediaTypes are those of results.
 var mediaTypes = map[string]string{
@@ -77,22 +71,4 @@ func errStatus(r *omr.Result) *problem.Error {
 		e.Code, e.Detail = problem.TaskNotFound, "The upstream does not know this task, or not any more. Results are kept for 24 hours."
 	}
 	return e
-}
-
-// bytesAnswer has the caller's data in it: nobody on the way may keep it.
-func bytesAnswer(status int, contentType string, body []byte) *gateway.Answer {
-	header := http.Header{"Cache-Control": {"no-store"}}
-	if contentType != "" {
-		header.Set("Content-Type", contentType)
-	}
-	return &gateway.Answer{Status: status, Header: header, Body: io.NopCloser(bytes.NewReader(body)), Length: int64(len(body))}
-}
-
-func jsonAnswer(status int, v any) *gateway.Answer {
-	body, _ := json.Marshal(v) // plain values, and JSON that was checked
-	return bytesAnswer(status, "application/json", append(body, '\n'))
-}
-
-func empty() *gateway.Answer {
-	return &gateway.Answer{Status: http.StatusNoContent, Header: http.Header{"Cache-Control": {"no-store"}}, Body: http.NoBody}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -20,7 +21,7 @@ const unreadable = "result_unreadable"
 
 // table answers with the results of several scans, in their order. A scan that
 // failed is in it with its reason.
-func table(tasks []*task, format omr.Format) (*gateway.Answer, error) {
+func table(tasks []*task, format omr.Format) *gateway.Answer {
 	var answer *gateway.Answer
 	if format == omr.JSON {
 		answer = jsonAnswer(http.StatusOK, entries(tasks))
@@ -36,7 +37,7 @@ func table(tasks []*task, format omr.Format) (*gateway.Answer, error) {
 	if len(statuses) > 0 {
 		answer.Header.Set(statusHeader, strings.Join(statuses, ", "))
 	}
-	return answer, nil
+	return answer
 }
 
 // outcome is the task's status, or why there is none, and its file if it has one.
@@ -145,7 +146,7 @@ func readElements(data []byte) (elements []element, err error) {
 	r.FieldsPerRecord, r.LazyQuotes = -1, true
 	for {
 		record, err := r.Read()
-		if err == io.EOF { //nolint:errorlint // Read returns it as it is
+		if errors.Is(err, io.EOF) {
 			return elements, nil
 		}
 		if err != nil {

@@ -1,16 +1,16 @@
 package recognize
 
 import (
-	"context"
-	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"omr-relay/handler/gateway"
 	"omr-relay/internal/omr"
 	"omr-relay/internal/problem"
 )
+
+// MaxImages is the most scans that one request may have.
+const MaxImages = 40
 
 // task is one that was, or is to be, submitted. One goroutine at a time has it.
 type task struct {
@@ -42,35 +42,15 @@ var reasons = []string{notSubmitted, submissionUnknown, refused}
 // atOnce is how many calls are under way beside one another.
 const atOnce = 4
 
-// submit submits tasks in their order, some at a time. It stops where going on
-// would be of no use: when time runs out, and after a failure that would be the
-// next one's as well. The first is always tried.
-func (q *queue) submit(ctx context.Context, client *omr.Client, times times, tasks []*task) {
-	var stop atomic.Bool
-	each(tasks, func(i int, t *task) {
-		t.reason = notSubmitted
-		if i > 0 && (stop.Load() || !time.Now().Before(times.submit)) {
-			return
+// failure is why none of the tasks was submitted: what the caller must know first
+// is that one may have been.
+func failure(tasks []*task) error {
+	for _, t := range tasks {
+		if t.reason == submissionUnknown {
+			return t.err
 		}
-		began := time.Now()
-		t.reason = submissionUnknown // should the call panic
-		t.id, t.err = client.Submit(ctx, q.service, t.body)
-		if t.err == nil {
-			t.reason, t.submitted, t.known = "", began, true
-			t.due = began.Add(q.pace.First())
-			return
-		}
-		f, ok := errors.AsType[*omr.Failure](t.err)
-		switch {
-		case ok && f.Ours():
-			t.reason = refused
-		case ok && !f.MayHaveArrived:
-			t.reason = notSubmitted
-		}
-		if !ok || !f.Ours() {
-			stop.Store(true)
-		}
-	})
+	}
+	return tasks[0].err
 }
 
 // each calls do for all tasks, atOnce at a time and begun in their order, and
@@ -114,17 +94,59 @@ func submitted(tasks []*task) bool {
 	return false
 }
 
-// cancel ends all tasks that there are.
-func (q *queue) cancel(ctx context.Context, client *omr.Client, tasks []*task) (*gateway.Answer, error) {
-	each(tasks, func(_ int, t *task) {
-		if t.id != "" {
-			t.err = client.Cancel(ctx, q.service, t.id)
-		}
-	})
+// done reports whether there is nothing more to ask.
+func (t *task) done() bool { return t.result != nil || t.reason != "" }
+
+func earliest(tasks []*task) (at time.Time, ok bool) {
 	for _, t := range tasks {
-		if t.err != nil {
-			return fail(ctx, t.err)
+		if !t.done() && (!ok || t.due.Before(at)) {
+			at, ok = t.due, true
 		}
 	}
-	return empty(), nil
+	return at, ok
+}
+
+func dueBy(tasks []*task, at time.Time) (due []*task) {
+	for _, t := range tasks {
+		// One that is due a moment later is asked for in the same round.
+		if !t.done() && !t.due.After(at.Add(minPause)) {
+			due = append(due, t)
+		}
+	}
+	return due
+}
+
+// latest is when the last of them is due.
+func latest(tasks []*task) (at time.Time) {
+	for _, t := range tasks {
+		if t.due.After(at) {
+			at = t.due
+		}
+	}
+	return at
+}
+
+// minPause keeps rounds apart.
+const minPause = 100 * time.Millisecond
+
+// concluded reports whether every task has come to its end.
+func concluded(tasks []*task) bool {
+	_, waiting := earliest(tasks)
+	// A task alone has no table that could tell why there is no result.
+	return !waiting && (len(tasks) > 1 || tasks[0].result != nil)
+}
+
+// unanswered returns the failure of tasks of an earlier request of which nothing
+// was learned. After a submission it is none: the tasks are there.
+func unanswered(tasks []*task) error {
+	var err error
+	for _, t := range tasks {
+		if t.body != nil || t.status != "" {
+			return nil
+		}
+		if err == nil {
+			err = t.err
+		}
+	}
+	return err
 }

@@ -78,7 +78,7 @@ func (t *task) decode(raw []byte) (rest []byte, ok bool) {
 		return nil, false
 	}
 	tag, rest := raw[0], raw[1:]
-	size := 0
+	var size int
 	switch {
 	case tag == tagGUID:
 		size = 16

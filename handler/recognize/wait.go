@@ -11,7 +11,6 @@ import (
 	"omr-relay/handler/gateway"
 	"omr-relay/internal/callrecord"
 	"omr-relay/internal/omr"
-	"omr-relay/internal/problem"
 )
 
 const (
@@ -26,20 +25,20 @@ const (
 	enough = atOnce
 )
 
-// wait asks for the tasks until all are done, times.poll has come, or asking is
+// wait asks for the tasks until all are done, until.poll has come, or asking is
 // of no use.
-func (q *queue) wait(ctx context.Context, client *omr.Client, times times, tasks []*task) {
+func (q *queue) wait(ctx context.Context, client *omr.Client, until limits, tasks []*task) {
 	failures := 0
 	for failures < maxFailures {
 		next, ok := earliest(tasks)
 		if !ok {
 			return
 		}
-		if next.After(times.poll) {
-			if !q.worthAsking(tasks, times.poll) {
+		if next.After(until.poll) {
+			if !q.worthAsking(tasks, until.poll) {
 				return
 			}
-			next = times.poll
+			next = until.poll
 		}
 		if !sleep(ctx, time.Until(next)) {
 			return
@@ -51,7 +50,7 @@ func (q *queue) wait(ctx context.Context, client *omr.Client, times times, tasks
 		if failures++; !failed {
 			failures = 0
 		}
-		if next.Equal(times.poll) {
+		if next.Equal(until.poll) {
 			return
 		}
 	}
@@ -59,15 +58,15 @@ func (q *queue) wait(ctx context.Context, client *omr.Client, times times, tasks
 
 // resume waits for tasks of an earlier request. How old they are is not known:
 // they are asked for at once, and then as if they had been due.
-func (q *queue) resume(ctx context.Context, client *omr.Client, times times, tasks []*task) {
+func (q *queue) resume(ctx context.Context, client *omr.Client, until limits, tasks []*task) {
 	now := time.Now()
 	for _, t := range tasks {
 		t.submitted, t.due = now.Add(-q.pace.First()), now
 	}
-	if first := now; times.poll.Before(first) || times.applied == 0 {
-		times.poll = first // asking once is what the request is for
+	if until.poll.Before(now) {
+		until.poll = now // asking once is what the request is for
 	}
-	q.wait(ctx, client, times, tasks)
+	q.wait(ctx, client, until, tasks)
 }
 
 // worthAsking reports whether one of the tasks may have become ready by the end
@@ -104,14 +103,12 @@ func (q *queue) round(ctx context.Context, client *omr.Client, due []*task) (fai
 				lasting = lasting || !ok || f.Lasting()
 			}
 		}
-		if failed || ctx.Err() != nil {
-			return failed, lasting
-		}
-		if waiting >= min(enough, len(batch)) {
+		if failed || ctx.Err() != nil || waiting >= min(enough, len(batch)) {
+			// The rest of the round comes when these are asked for again.
 			for _, t := range due {
-				t.due = batch[0].due
+				t.due = latest(batch)
 			}
-			return false, false
+			return failed, lasting
 		}
 	}
 	return false, false
@@ -145,31 +142,6 @@ func (q *queue) ask(ctx context.Context, client *omr.Client, t *task) {
 	}
 }
 
-// done reports whether there is nothing more to ask.
-func (t *task) done() bool { return t.result != nil || t.reason != "" }
-
-func earliest(tasks []*task) (at time.Time, ok bool) {
-	for _, t := range tasks {
-		if !t.done() && (!ok || t.due.Before(at)) {
-			at, ok = t.due, true
-		}
-	}
-	return at, ok
-}
-
-func dueBy(tasks []*task, at time.Time) (due []*task) {
-	for _, t := range tasks {
-		// One that is due a moment later is asked for in the same round.
-		if !t.done() && !t.due.After(at.Add(minPause)) {
-			due = append(due, t)
-		}
-	}
-	return due
-}
-
-// minPause keeps rounds apart.
-const minPause = 100 * time.Millisecond
-
 // sleep reports whether it was not cut short by ctx.
 func sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
@@ -182,30 +154,8 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// concluded reports whether every task has come to its end.
-func concluded(tasks []*task) bool {
-	_, waiting := earliest(tasks)
-	// A task alone has no table that could tell why there is no result.
-	return !waiting && (len(tasks) > 1 || tasks[0].result != nil)
-}
-
-// unanswered returns the failure of tasks of an earlier request of which nothing
-// was learned. After a submission it is none: the tasks are there.
-func unanswered(tasks []*task) error {
-	var err error
-	for _, t := range tasks {
-		if t.body != nil || t.status != "" {
-			return nil
-		}
-		if err == nil {
-			err = t.err
-		}
-	}
-	return err
-}
-
 // accepted says where the results will be.
-func (q *queue) accepted(ctx context.Context, tasks []*task, times times, location string) *gateway.Answer {
+func (q *queue) accepted(ctx context.Context, tasks []*task, until limits, location string) *gateway.Answer {
 	record, now := callrecord.From(ctx), time.Now()
 	pause := time.Duration(math.MaxInt64)
 	ready, lost := 0, 0
@@ -217,9 +167,9 @@ func (q *queue) accepted(ctx context.Context, tasks []*task, times times, locati
 		switch {
 		case t.id == "":
 			lost++
-		case t.done():
+		case t.result != nil:
 			ready++
-		default:
+		case !t.done():
 			pause = min(pause, t.due.Sub(now))
 			if status == "" {
 				status = t.status
@@ -238,11 +188,6 @@ func (q *queue) accepted(ctx context.Context, tasks []*task, times times, locati
 	if status != "" {
 		answer.Header.Set(statusHeader, status.Word())
 	}
-	times.declare(answer.Header)
+	until.declare(answer.Header)
 	return answer
-}
-
-// errGone is for an id that cannot be one.
-func errGone() error {
-	return &problem.Error{Code: problem.TaskNotFound, Detail: "There is no task with this id. Results are kept for 24 hours."}
 }

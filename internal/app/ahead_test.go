@@ -14,12 +14,14 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
+	"omr-relay/internal/budget"
 	"omr-relay/internal/config"
 	"omr-relay/internal/problem"
 	"omr-relay/internal/sandbox"
@@ -100,11 +102,13 @@ func TestPrefetchConnectsWhileTheSecretIsRead(t *testing.T) {
 				SecretID: sandbox.DefaultSecretID, WarmupInterval: time.Minute,
 				BaseURL: parse(t, up.URL), TokenURL: parse(t, up.URL+sandbox.TokenPath),
 			}, Options{AWS: awsConfig})
-			expect := func(want string) {
+			expect := func(want ...string) {
 				t.Helper()
-				if len(calls) != 1 {
-					t.Errorf("the upstream got %d calls", len(calls))
-				} else if got := <-calls; got != want {
+				var got []string
+				for len(calls) > 0 {
+					got = append(got, <-calls)
+				}
+				if !slices.Equal(got, want) {
 					t.Errorf("the upstream got %q, want %q", got, want)
 				}
 			}
@@ -115,13 +119,6 @@ func TestPrefetchConnectsWhileTheSecretIsRead(t *testing.T) {
 				t.Fatal(err)
 			}
 			expect("POST " + sandbox.TokenPath + " on 1")
-			if out, err := relay.Handler.Invoke(ctx, []byte(`{"warmup":true}`)); err != nil {
-				t.Errorf("%s, %v", out, err)
-			}
-			expect("HEAD / on 1")
-			if err := relay.Prefetch(ctx); err != nil || len(calls) != 0 {
-				t.Errorf("once more: %v, %d calls", err, len(calls))
-			}
 			if out, err := relay.Handler.Invoke(ctx, []byte(`{"warmup":true}`)); err != nil {
 				t.Errorf("%s, %v", out, err)
 			}
@@ -152,69 +149,67 @@ func TestPrefetchDoesNotWaitForTheConnection(t *testing.T) {
 	if problem.From(err).Code != problem.CredentialsUnavailable {
 		t.Errorf("got %v", err)
 	}
-	if took := time.Since(began); took > 4*time.Second { // the handshake's limit is 5 s
+	if took := time.Since(began); took > budget.TLSHandshake/2 { // the handshake's limit is longer
 		t.Errorf("took %v", took)
 	}
 }
 
-// post makes a call that must be answered.
-func post(t *testing.T, transport http.RoundTripper, to string) {
-	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, to, http.NoBody)
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp, err := transport.RoundTrip(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = resp.Body.Close()
-}
-
-// Each host gets one connection, and none a request.
-func TestConnectAhead(t *testing.T) {
-	reached := make(chan struct{}, 2)
-	calls := make(chan string, 16)
-	h := func(_ http.ResponseWriter, r *http.Request) {
-		calls <- fmt.Sprint(r.Method, " on ", r.Context().Value(numberKey{}))
-	}
-	one, two := serveOn(t, 1, reached, h), serveOn(t, 2, reached, h)
-	transport := newTransport()
-	t.Cleanup(transport.CloseIdleConnections)
-	connectAhead(transport, parse(t, one.URL+"/connect/token"), parse(t, one.URL), parse(t, two.URL))
-	for range 2 {
-		select {
-		case <-reached:
-		case <-time.After(10 * time.Second):
-			t.Fatal("nobody connected")
-		}
-	}
-	for _, srv := range []*httptest.Server{one, two} {
+// A connection that was begun ahead is the first request's, and no request is sent
+// for its sake.
+func TestConnectionAhead(t *testing.T) {
+	for major := range 2 {
+		calls := make(chan string, 16)
+		reached := make(chan struct{}, 1)
+		srv := serveOn(t, major+1, reached, func(_ http.ResponseWriter, r *http.Request) {
+			calls <- fmt.Sprint(r.Method, " on ", r.Context().Value(numberKey{}), " ", r.ProtoMajor)
+		})
+		secure := newTLSDialer()
+		transport := newTransport(secure)
+		t.Cleanup(transport.CloseIdleConnections)
+		end := secure.ahead(t.Context(), parse(t, srv.URL+"/connect/token"))
+		<-reached
 		post(t, transport, srv.URL)
-		if got := <-calls; got != "POST on 1" {
-			t.Errorf("got %s", got)
+		end()
+		post(t, transport, srv.URL) // on the same, which end has left alone
+		for range 2 {
+			if got, want := <-calls, fmt.Sprint("POST on 1 ", major+1); got != want {
+				t.Errorf("got %s, want %s", got, want)
+			}
 		}
-	}
-	if len(calls) != 0 {
-		t.Errorf("the host got %s", <-calls)
 	}
 }
 
-// Where there is nobody, nothing happens, and where a connection is kept
-// already, nothing hangs.
-func TestConnectAheadInVain(t *testing.T) {
-	gone := httptest.NewServer(nil)
+// Where there is nobody, where somebody says nothing, and where nobody comes for
+// the connection, nothing hangs and nothing is left.
+func TestConnectionAheadInVain(t *testing.T) {
+	gone := httptest.NewTLSServer(nil)
 	gone.Close()
-	kept := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodHead {
-			<-r.Context().Done()
-		}
-	}))
-	t.Cleanup(kept.Close)
-	transport := newTransport()
-	t.Cleanup(transport.CloseIdleConnections)
-	for range 2 {
-		connectAhead(transport, parse(t, gone.URL), parse(t, kept.URL))
-		post(t, transport, kept.URL)
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = silent.Close() })
+	reached := make(chan struct{}, 1)
+	alone := serveOn(t, 2, reached, nil)
+	for _, to := range []string{gone.URL, "https://" + silent.Addr().String(), "http://" + silent.Addr().String(), alone.URL} {
+		secure := newTLSDialer()
+		end := secure.ahead(t.Context(), parse(t, to))
+		if to == alone.URL {
+			<-reached
+		}
+		end()
+		if secure.take(parse(t, to).Host) != nil {
+			t.Errorf("%s: a connection is left", to)
+		}
+	}
+	// A request that finds it failed makes one of its own.
+	secure := newTLSDialer()
+	transport := newTransport(secure)
+	t.Cleanup(transport.CloseIdleConnections)
+	srv := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	t.Cleanup(srv.Close)
+	canceled, cancel := context.WithCancel(t.Context())
+	cancel()
+	defer secure.ahead(canceled, parse(t, srv.URL))()
+	post(t, transport, srv.URL)
 }

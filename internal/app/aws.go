@@ -5,11 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"time"
+	"net/http/httptrace"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
+
+	"omr-relay/internal/budget"
+	"omr-relay/internal/httpanswer"
+	"omr-relay/secrets"
 )
 
 // LoadAWS loads the AWS SDK's default configuration chain. Its errors are the
@@ -22,28 +26,58 @@ func LoadAWS(ctx context.Context) (aws.Config, error) {
 	if cfg.Region == "" {
 		return aws.Config{}, errors.New("AWS_REGION: not set, nor is a region in the AWS profile")
 	}
+	if cfg.Credentials != nil {
+		cfg.Credentials = namedCredentials{cfg.Credentials}
+	}
 	return cfg, nil
+}
+
+// namedCredentials gives the failure to find credentials a type: it is the first
+// mistake of whoever tries a real secret.
+type namedCredentials struct{ aws.CredentialsProvider }
+
+// Retrieve implements [aws.CredentialsProvider].
+func (n namedCredentials) Retrieve(ctx context.Context) (aws.Credentials, error) {
+	credentials, err := n.CredentialsProvider.Retrieve(ctx)
+	if err != nil {
+		return aws.Credentials{}, &secrets.NoCredentialsError{Err: err}
+	}
+	return credentials, nil
 }
 
 // newAWSClient returns the SDK's own HTTP client, with attempts short enough
 // to leave an invocation time for the next one.
 func newAWSClient() *awshttp.BuildableClient {
 	return awshttp.NewBuildableClient().
-		WithTimeout(3 * time.Second).
-		WithTransportOptions(func(t *http.Transport) { t.IdleConnTimeout = 30 * time.Second })
+		WithTimeout(budget.SecretAttempt).
+		WithTransportOptions(func(t *http.Transport) {
+			t.IdleConnTimeout = budget.Idle
+			t.DisableCompression = true // see plainClient
+		})
 }
 
 // maxSecretAnswer is far above any answer of Secrets Manager, whose secrets
 // have 64 KiB at most, and far below what would hurt.
 const maxSecretAnswer = 1 << 20
 
-// cappedClient keeps an answer from filling the memory: the SDK reads all of it.
-type cappedClient struct{ next aws.HTTPClient }
+// plainClient asks for answers that are not coded, decodes those that are, takes
+// final ones only and keeps any of them from filling the memory: the SDK reads all
+// of it, and would read on for ever from the connection that comes with 101.
+type plainClient struct{ next aws.HTTPClient }
 
-func (c cappedClient) Do(req *http.Request) (*http.Response, error) {
-	resp, err := c.next.Do(req)
-	if resp != nil && resp.Body != nil {
-		resp.Body = http.MaxBytesReader(nil, resp.Body, maxSecretAnswer)
+// Do implements [aws.HTTPClient].
+func (c plainClient) Do(req *http.Request) (*http.Response, error) {
+	watch := new(httpanswer.Watch)
+	req = req.Clone(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{Got1xxResponse: watch.Got1xx}))
+	httpanswer.AskPlain(req.Header) // which the signature does not cover
+	resp, err := watch.Final(c.next.Do(req))
+	if err != nil || resp.Body == nil {
+		return resp, err
 	}
-	return resp, err
+	if err := httpanswer.Decode(resp); err != nil {
+		_ = resp.Body.Close()
+		return nil, err
+	}
+	resp.Body = http.MaxBytesReader(nil, resp.Body, maxSecretAnswer)
+	return resp, nil
 }

@@ -19,7 +19,7 @@ func (b *bench) coldStarts(ctx context.Context, s scenario) (series, error) {
 	if err != nil {
 		return nil, err
 	}
-	up, err := newUpstream(s.protocol, b.trust)
+	up, err := newUpstream(s.protocol, b.trust, s.far)
 	if err != nil {
 		return nil, err
 	}

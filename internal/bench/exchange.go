@@ -4,13 +4,12 @@ import (
 	"bufio"
 	"net"
 	"net/http"
-	"strconv"
 
 	"omr-relay/internal/sandbox"
 )
 
-// accept answers raw HTTP/1.1 connections from l until it is closed.
-func (u *upstream) accept(l net.Listener) {
+// accept has serve answer connections from l until it is closed.
+func (u *upstream) accept(l net.Listener, serve func(net.Conn)) {
 	u.closers = append(u.closers, l.Close)
 	go func() {
 		for {
@@ -18,7 +17,7 @@ func (u *upstream) accept(l net.Listener) {
 			if err != nil {
 				return
 			}
-			go u.converse(conn)
+			go serve(conn)
 		}
 	}()
 }
@@ -62,12 +61,17 @@ func (u *upstream) answer(conn net.Conn, req *http.Request) error {
 // receive takes in a relayed call and returns the reply to it. One call comes
 // at a time, so one buffer does.
 func (u *upstream) receive(req *http.Request) (reply, error) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
 	body, err := readInto(u.buffer, req.Body)
 	if err != nil {
 		return reply{}, err
 	}
+	return u.note(req, body), nil
+}
+
+// note remembers a call for verify.
+func (u *upstream) note(req *http.Request, body []byte) reply {
+	u.mu.Lock()
+	defer u.mu.Unlock()
 	u.received = arrival{
 		calls:         u.received.calls + 1,
 		method:        req.Method,
@@ -75,23 +79,5 @@ func (u *upstream) receive(req *http.Request) (reply, error) {
 		authorization: req.Header["Authorization"],
 		body:          body,
 	}
-	return u.reply, nil
-}
-
-// handle is answer for net/http's server, which the HTTP/2 scenarios use.
-func (u *upstream) handle(w http.ResponseWriter, req *http.Request) {
-	switch {
-	case req.URL.Path == sandbox.TokenPath:
-		u.box.Token.ServeHTTP(w, req)
-	case req.Method == http.MethodHead:
-		w.WriteHeader(http.StatusNotFound)
-	default:
-		r, err := u.receive(req)
-		if err != nil {
-			panic(http.ErrAbortHandler)
-		}
-		w.Header().Set("Content-Type", r.contentType)
-		w.Header().Set("Content-Length", strconv.Itoa(len(r.body)))
-		_, _ = w.Write(r.body)
-	}
+	return u.reply
 }

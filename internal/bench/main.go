@@ -1,5 +1,7 @@
 // Command bench measures the relay beside two peers: Lambdas with the same job
-// as a competent engineer writes them with the usual libraries (see peers).
+// as a competent engineer writes them with the usual libraries (see peers). Two
+// more rows show what our own code is worth: the relay on lambda.Start, and the
+// floor, which is the least that raw sockets need.
 //
 //	go -C internal/bench run .                     everything, some minutes
 //	go -C internal/bench run . -quick              a glance
@@ -10,11 +12,13 @@
 // It needs Linux; the scenario at a CPU quota needs the right to make a cgroup,
 // and says so where that is missing. See allocs for the account of allocations.
 //
-// Every program runs as a process of its own under a Lambda Runtime API, gets
-// the same events one at a time in interleaved rounds, and calls the same
-// upstream. What arrived and what came back is compared with what was sent,
+// Every program runs as a process of its own under a Lambda Runtime API that
+// writes events as AWS's does, gets the same events one at a time in interleaved
+// rounds, and calls the same upstream: over HTTPS, as deployed, and without for
+// comparing. What arrived and what came back is compared with what was sent,
 // outside of the timing. The ratios are those of the medians, relay to typed
-// handler, with the least and the greatest ratio of any one round beside them.
+// handler, with the least and the greatest ratio of any one round beside them, and
+// relay to floor. The floor speaks HTTP/1.1 in every scenario.
 //
 // CPU is what the kernel accounts to the process, user and system. Latency is
 // from handing out the event to having read the answer. Memory is the process'
@@ -32,7 +36,8 @@
 //	process.go     one program running
 //	runtime.go     its Runtime API
 //	upstream.go    secrets, tokens and upstream
-//	exchange.go    the raw upstream's connections
+//	exchange.go    the raw upstream's connections, HTTP/1.1
+//	frames.go      the same, HTTP/2
 //	authority.go   the certificates of TLS scenarios
 //	quota.go       cgroups
 //	stats.go       medians and ratios
@@ -136,7 +141,8 @@ func run(ctx context.Context, args []string) error {
 	}
 	out := newReport(os.Stdout, b.programs)
 	out.sizes()
-	for _, s := range chosen {
+	for i := range chosen {
+		s := chosen[i]
 		result, err := b.measure(ctx, s)
 		if unavailable, ok := errors.AsType[*unavailableError](err); ok {
 			out.skipped(s, unavailable)
@@ -147,6 +153,7 @@ func run(ctx context.Context, args []string) error {
 		}
 		out.scenario(s, result)
 	}
+	out.summary()
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -41,8 +42,13 @@ func (b *bench) start(ctx context.Context, p program, up *upstream, quota *quota
 	}
 	cmd := exec.CommandContext(ctx, p.path) //nolint:gosec // a program that was just built, or that the user named
 	cmd.Env = append(environment(api, up, b.trust), env...)
-	if p.name == relayName {
+	switch p.name {
+	case relayName, libraryName:
 		cmd.Env = append(cmd.Env, "GOMAXPROCS=1") // as template.yaml has it
+	case floorName:
+		cmd.Env = append(cmd.Env, "FLOOR_TOKEN_FORM="+url.Values{
+			"grant_type": {"client_credentials"}, "client_id": {sandbox.DefaultClientID}, "client_secret": {sandbox.DefaultClientSecret},
+		}.Encode())
 	}
 	// A file, not a pipe: nobody here needs to wake up for a log line.
 	cmd.Stdout, cmd.Stderr = log, log
@@ -124,9 +130,9 @@ func (p *process) stop() {
 	_ = p.log.Close()
 }
 
-// terminate asks the recorder to end the process and waits for it.
+// terminate asks the process to end and waits for it.
 func (p *process) terminate() error {
-	err := p.cmd.Process.Signal(syscall.SIGUSR1)
+	err := p.cmd.Process.Signal(syscall.SIGTERM)
 	<-p.api.gone
 	p.api.close()
 	return errors.Join(err, p.exit, p.log.Close())

@@ -27,7 +27,8 @@ func (b *bench) recordProfile(ctx context.Context, chosen []scenario, path strin
 		each = 2 * time.Second
 	}
 	args := []string{"tool", "pprof", "-proto", "-output", path}
-	for _, s := range chosen {
+	for i := range chosen {
+		s := chosen[i]
 		if s.cold || s.quota || s.countTokens {
 			continue
 		}
@@ -71,7 +72,7 @@ func (b *bench) recordScenario(ctx context.Context, s scenario, p program, path 
 	if err != nil {
 		return err
 	}
-	up, err := newUpstream(s.protocol, b.trust)
+	up, err := newUpstream(s.protocol, b.trust, s.far)
 	if err != nil {
 		return err
 	}

@@ -17,10 +17,11 @@ type program struct {
 	size int64 // of the file, in bytes
 }
 
-// The names of the programs that a ratio is made of.
 const (
-	relayName = "relay"
-	typedName = "typed"
+	relayName   = "relay" // the ratios are those of the relay to
+	typedName   = "typed"
+	libraryName = "lambda.Start"
+	floorName   = "floor"
 )
 
 // moduleRoot is the directory of the relay's module, of which this one is a part.
@@ -42,6 +43,8 @@ func buildAll(ctx context.Context, root, dir, also string) ([]program, error) {
 	sources := []struct{ name, dir, pkg string }{
 		{typedName, peers, "./peers/typed"},
 		{"httpadapter", peers, "./peers/httpadapter"},
+		{libraryName, peers, "./peers/library"},
+		{floorName, peers, "./peers/floor"},
 		{relayName, root, "./cmd/relay"},
 	}
 	var programs []program

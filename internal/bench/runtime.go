@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -121,7 +122,7 @@ func (a *runtimeAPI) serve(conn net.Conn) {
 		case strings.HasSuffix(req.URL.Path, "/invocation/next"):
 			a.polls <- time.Now()
 			event := <-a.events
-			parts := net.Buffers{head(len(event)), event}
+			parts := onWire(event)
 			began = time.Now()
 			if _, err := parts.WriteTo(conn); err != nil {
 				a.results <- result{err: err}
@@ -145,15 +146,22 @@ const accepted = "HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\nCon
 // scenarios takes.
 const invocationTimeout = time.Minute
 
-// head is what stands before an event on the wire.
-func head(length int) []byte {
-	return fmt.Appendf(nil, "HTTP/1.1 200 OK\r\n"+
+// onWire is an event as AWS sends it: without a length, in one chunk, unless it
+// fits into the 2 KB that Go's HTTP server holds back.
+func onWire(event []byte) net.Buffers {
+	const counted = 2 << 10
+	length, end := "Transfer-Encoding: chunked\r\n\r\n"+strconv.FormatInt(int64(len(event)), 16)+"\r\n", "\r\n0\r\n\r\n"
+	if len(event) <= counted {
+		length, end = "Content-Length: "+strconv.Itoa(len(event))+"\r\n\r\n", ""
+	}
+	head := fmt.Appendf(nil, "HTTP/1.1 200 OK\r\n"+
 		"Content-Type: application/json\r\n"+
 		"Lambda-Runtime-Aws-Request-Id: 8476a536-e9f4-11e8-9739-2dfe598c3fcd\r\n"+
 		"Lambda-Runtime-Deadline-Ms: %d\r\n"+
 		"Lambda-Runtime-Invoked-Function-Arn: arn:aws:lambda:eu-central-1:123456789012:function:omr-relay\r\n"+
-		"Lambda-Runtime-Trace-Id: Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=0\r\n"+
-		"Content-Length: %d\r\n\r\n", time.Now().Add(invocationTimeout).UnixMilli(), length)
+		"Lambda-Runtime-Trace-Id: Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=0;Lineage=1:8f2b9c1d:0\r\n"+
+		"%s", time.Now().Add(invocationTimeout).UnixMilli(), length)
+	return net.Buffers{head, event, []byte(end)}
 }
 
 // readInto reads all of r into buffer and returns the part that was filled.

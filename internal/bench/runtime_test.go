@@ -20,6 +20,9 @@ func bootstrap(t *testing.T, addr, verb string, reply func(event []byte) io.Read
 	}
 	event, err := io.ReadAll(resp.Body)
 	_ = resp.Body.Close()
+	if resp.ContentLength != -1 && len(event) > 2<<10 {
+		t.Errorf("an event of %d bytes came with a length, which AWS does not tell", len(event))
+	}
 	if err != nil || resp.Header.Get("Lambda-Runtime-Aws-Request-Id") == "" || resp.Header.Get("Lambda-Runtime-Deadline-Ms") == "" {
 		t.Errorf("polled %v, %v", resp.Header, err)
 	}

@@ -1,5 +1,7 @@
 package main
 
+import "time"
+
 // measure is something that is measured of a program.
 type measure string
 
@@ -42,10 +44,11 @@ type scenario struct {
 	call        func(fixture []byte) (call, error)
 	protocol    protocol
 	plan        plan
-	env         []string // of the programs, besides the usual
-	cold        bool     // processes from exec to first answer
-	quota       bool     // at the CPU share of a 128 MB function
-	countTokens bool     // nothing but
+	env         []string      // of the programs, besides the usual
+	cold        bool          // processes from exec to first answer
+	far         time.Duration // that upstream and secret are away, over HTTP/2
+	quota       bool          // at the CPU share of a 128 MB function
+	countTokens bool          // nothing but
 	goals       map[measure]goal
 }
 
@@ -59,47 +62,48 @@ var (
 )
 
 var (
-	bigPlan   = plan{epochs: 3, rounds: 5, calls: 6, warmUp: 3}
-	smallPlan = plan{epochs: 3, rounds: 7, calls: 300, warmUp: 200}
-	coldPlan  = plan{epochs: 1, rounds: 7, calls: 10}
+	bigPlan      = plan{epochs: 3, rounds: 5, calls: 6, warmUp: 3}
+	responsePlan = plan{epochs: 3, rounds: 5, calls: 20, warmUp: 10}
+	smallPlan    = plan{epochs: 3, rounds: 7, calls: 300, warmUp: 200}
+	coldPlan     = plan{epochs: 1, rounds: 7, calls: 10}
 )
 
-func ratios(cpu, time, memory float64) map[measure]goal {
-	return map[measure]goal{cpuPerCall: {ratio: cpu}, latency: {ratio: time}, peakMemory: {ratio: memory}}
+func ratios(cpu, wait, memory float64) map[measure]goal {
+	return map[measure]goal{cpuPerCall: {ratio: cpu}, latency: {ratio: wait}, peakMemory: {ratio: memory}}
 }
 
-var coldGoals = map[measure]goal{
-	cpuToPoll: {ratio: 0.9}, timeToPoll: {ratio: 0.9},
-	cpuToAnswer: {ratio: 0.9}, timeToAnswer: {ratio: 0.9},
-	peakMemory: {ratio: 1.0},
-}
+var coldGoals = map[measure]goal{cpuToAnswer: {ratio: 0.70}, timeToAnswer: {ratio: 0.70}}
 
+// scenarios begin with what is deployed; HTTP without TLS is for comparing with
+// the floor, and for the goals that are about our own code.
 var scenarios = []scenario{
-	{name: "json", title: "4.4 MB JSON body", call: bigJSON, plan: bigPlan, goals: ratios(0.10, 0.10, 0.40)},
-	{name: "base64", title: "4.4 MB base64 event", call: bigBase64, plan: bigPlan, goals: ratios(0.12, 0.12, 0.40)},
-	{name: "response", title: "1 MB response", call: bigResponse, plan: plan{epochs: 3, rounds: 5, calls: 20, warmUp: 10}, goals: ratios(0.30, 0.30, 0.60)},
-	{name: "streamed", title: "1 MB response, streamed by the relay", call: bigResponse, env: []string{"OMR_STREAMING=true"},
-		plan: plan{epochs: 3, rounds: 5, calls: 20, warmUp: 10}},
-	{name: "small", title: "2 KB call", call: small, plan: smallPlan, goals: ratios(0.75, 0.75, 1.0)},
-	{name: "cold", title: "cold start", call: small, plan: coldPlan, cold: true, goals: coldGoals},
+	{name: "json-tls2", title: "4.4 MB JSON body, " + string(tls2), call: bigJSON, protocol: tls2, plan: bigPlan, goals: ratios(0.10, 0.14, 0)},
+	{name: "json-tls1", title: "4.4 MB JSON body, " + string(tls11), call: bigJSON, protocol: tls11, plan: bigPlan},
+	{name: "base64-tls2", title: "4.4 MB base64 event, " + string(tls2), call: bigBase64, protocol: tls2, plan: bigPlan},
+	{name: "response-tls2", title: "1 MB response, " + string(tls2), call: bigResponse, protocol: tls2, plan: responsePlan},
+	{name: "small-tls2", title: "2 KB call, " + string(tls2), call: small, protocol: tls2, plan: smallPlan, goals: ratios(0.55, 0, 0)},
+	{name: "small-tls1", title: "2 KB call, " + string(tls11), call: small, protocol: tls11, plan: smallPlan},
+	{name: "cold-tls2", title: "cold start, " + string(tls2), call: small, protocol: tls2, plan: coldPlan, cold: true, goals: coldGoals},
+	{name: "cold-far", title: "cold start, " + string(tls2) + ", secret and upstream 40 ms away", call: small, protocol: tls2, far: 40 * time.Millisecond,
+		plan: plan{epochs: 1, rounds: 5, calls: 4}, cold: true},
+	{name: "cold-tls1", title: "cold start, " + string(tls11), call: small, protocol: tls11, plan: coldPlan, cold: true},
+
+	{name: "json", title: "4.4 MB JSON body", call: bigJSON, plan: bigPlan, goals: ratios(0.07, 0.09, 0.32)},
+	{name: "base64", title: "4.4 MB base64 event", call: bigBase64, plan: bigPlan, goals: ratios(0.08, 0.09, 0.32)},
+	{name: "response", title: "1 MB response", call: bigResponse, plan: responsePlan, goals: ratios(0.20, 0, 0)},
+	{name: "streamed", title: "1 MB response, streamed by the relay", call: bigResponse, env: []string{"OMR_STREAMING=true"}, plan: responsePlan},
+	{name: "small", title: "2 KB call", call: small, plan: smallPlan, goals: ratios(0.60, 0, 0)},
+	{name: "cold", title: "cold start", call: small, plan: coldPlan, cold: true},
 	{name: "tokens", title: "1,000 calls", call: small, plan: plan{epochs: 1, rounds: 1, calls: 1000}, countTokens: true,
 		goals: map[measure]goal{tokens: {most: 1}}},
-
-	{name: "json-tls1", title: "4.4 MB JSON body, " + string(tls11), call: bigJSON, protocol: tls11, plan: bigPlan},
-	{name: "json-tls2", title: "4.4 MB JSON body, " + string(tls2), call: bigJSON, protocol: tls2, plan: bigPlan},
-	{name: "small-tls1", title: "2 KB call, " + string(tls11), call: small, protocol: tls11, plan: smallPlan},
-	{name: "small-tls2", title: "2 KB call, " + string(tls2), call: small, protocol: tls2, plan: smallPlan},
-	{name: "cold-tls1", title: "cold start, " + string(tls11), call: small, protocol: tls11, plan: coldPlan, cold: true},
-	{name: "cold-tls2", title: "cold start, " + string(tls2), call: small, protocol: tls2, plan: coldPlan, cold: true},
-
 	{name: "json-quota", title: "4.4 MB JSON body at 7 % of a CPU", call: bigJSON, quota: true,
 		plan: plan{epochs: 1, rounds: 4, calls: 3, warmUp: 1}, goals: map[measure]goal{latency: {most: 0.100}}},
 }
 
 func names(all []scenario) []string {
 	out := make([]string, len(all))
-	for i, s := range all {
-		out[i] = s.name
+	for i := range all {
+		out[i] = all[i].name
 	}
 	return out
 }

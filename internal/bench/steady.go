@@ -22,7 +22,7 @@ func (b *bench) steady(ctx context.Context, s scenario) (series, error) {
 	if err != nil {
 		return nil, err
 	}
-	up, err := newUpstream(s.protocol, b.trust)
+	up, err := newUpstream(s.protocol, b.trust, s.far)
 	if err != nil {
 		return nil, err
 	}

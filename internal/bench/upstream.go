@@ -27,7 +27,8 @@ const (
 // relayed calls a raw responder that does next to nothing while they are timed.
 type upstream struct {
 	protocol   protocol
-	url        string // of tokens and upstream: one host, as in production
+	far        time.Duration // that a handshake takes longer, and the secret
+	url        string        // of tokens and upstream: one host, as in production
 	secretsURL string
 
 	box      *sandbox.Sandbox
@@ -59,18 +60,21 @@ type arrival struct {
 	body           []byte // valid until the next call
 }
 
-func newUpstream(p protocol, trust *authority) (*upstream, error) {
-	u := &upstream{protocol: p, box: sandbox.New(), buffer: make([]byte, maxAnswer)}
+func newUpstream(p protocol, trust *authority, far time.Duration) (*upstream, error) {
+	u := &upstream{protocol: p, far: far, box: sandbox.New(), buffer: make([]byte, maxAnswer)}
 	u.tokens = sandbox.InProcess(u.box.Token)
 	scheme := "http"
 	if p != plain {
 		scheme = "https"
 	}
-	calls, err := u.serve(trust, http.HandlerFunc(u.handle), true)
+	calls, err := u.serve(trust, nil)
 	if err != nil {
 		return nil, err
 	}
-	secrets, err := u.serve(trust, u.box.Secrets, false)
+	secrets, err := u.serve(trust, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		<-time.After(far)
+		u.box.Secrets.ServeHTTP(w, r)
+	}))
 	if err != nil {
 		return nil, errors.Join(err, u.close())
 	}
@@ -78,28 +82,48 @@ func newUpstream(p protocol, trust *authority) (*upstream, error) {
 	return u, nil
 }
 
-// serve listens for calls and returns the address. HTTP/2 and Secrets Manager
-// are net/http's, relayed calls over HTTP/1.1 are raw.
-func (u *upstream) serve(trust *authority, h http.Handler, raw bool) (string, error) {
+// serve listens for calls and returns the address. Secrets Manager is h on
+// net/http's server; without h it is what is timed, relayed calls on raw
+// connections.
+func (u *upstream) serve(trust *authority, h http.Handler) (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", fmt.Errorf("listening on loopback: %w", err)
 	}
+	if h == nil {
+		u.relayed(l, trust)
+		return l.Addr().String(), nil
+	}
 	server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
-	switch {
-	case raw && u.protocol == plain:
-		u.accept(l)
-	case raw && u.protocol == tls11:
-		u.accept(tls.NewListener(l, trust.server("http/1.1")))
-	case u.protocol == plain:
+	u.closers = append(u.closers, server.Close)
+	if u.protocol == plain {
 		go func() { _ = server.Serve(l) }()
-		u.closers = append(u.closers, server.Close)
-	default:
+	} else {
 		server.TLSConfig = trust.server("h2", "http/1.1")
 		go func() { _ = server.ServeTLS(l, "", "") }()
-		u.closers = append(u.closers, server.Close)
 	}
 	return l.Addr().String(), nil
+}
+
+// relayed serves relayed calls from l. A caller that does not speak HTTP/2 is
+// served by HTTP/1.1 beside others that do.
+func (u *upstream) relayed(l net.Listener, trust *authority) {
+	switch u.protocol {
+	case plain:
+		u.accept(l, u.converse)
+	case tls11:
+		u.accept(tls.NewListener(l, trust.server("http/1.1")), u.converse)
+	case tls2:
+		u.accept(tls.NewListener(l, trust.server("h2", "http/1.1")), func(conn net.Conn) {
+			<-time.After(u.far)
+			c, ok := conn.(*tls.Conn)
+			if ok && c.Handshake() == nil && c.ConnectionState().NegotiatedProtocol == "h2" { //nolint:noctx // ends with the connection
+				u.frame(conn)
+			} else {
+				u.converse(conn)
+			}
+		})
+	}
 }
 
 func (u *upstream) close() error {

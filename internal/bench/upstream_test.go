@@ -36,7 +36,7 @@ func TestUpstream(t *testing.T) {
 	}
 	for p, version := range map[protocol]string{plain: "HTTP/1.1", tls11: "HTTP/1.1", tls2: "HTTP/2.0"} {
 		t.Run(string(p), func(t *testing.T) {
-			up, err := newUpstream(p, trust)
+			up, err := newUpstream(p, trust, 0)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -12,7 +12,7 @@
 //	   │  ├─ SecretAttempt             3 s   one request to Secrets Manager, which the SDK repeats
 //	   │  ├─ SecretFallback          0.6 s   all of them, where older credentials are at hand
 //	   │  └─ TokenAttempt              8 s   one request to the token endpoint
-//	   ├─ Dial, then TLSHandshake   3 + 5 s  a new connection to either of the two hosts
+//	   ├─ Dial, then TLSHandshake   3 + 4 s  a new connection to either of the two hosts
 //	   └─ RefreshJoin                  1 s   the wait, after the answer, for a refresh begun beside it
 //	WarmUp                             5 s   both halves of a warm-up
 //	Prefetch                         2.5 s   the token before the first invocation, of the 10 s for init
@@ -57,7 +57,7 @@ const (
 	// Dial is for one TCP connection, name look-up included.
 	Dial = 3 * time.Second
 	// TLSHandshake is for the handshake on it.
-	TLSHandshake = 5 * time.Second
+	TLSHandshake = 4 * time.Second
 	// Ping is after how much silence an HTTP/2 connection is asked whether it
 	// lives, and how long it has to say so.
 	Ping = 5 * time.Second

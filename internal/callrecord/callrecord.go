@@ -46,7 +46,7 @@ type Record struct {
 	// one another it is the sum.
 	UpstreamTime time.Duration
 	// WaitErr is why tasks were not waited for to their end. They are not lost, so
-	// it is no failure of the invocation's.
+	// it is no failure of the invocation's. Its text is safe to log.
 	WaitErr error
 
 	joining sync.Mutex // guards all of them while forks join

@@ -19,6 +19,7 @@ type Config struct {
 	TokenURL       *url.URL      // OMR_TOKEN_URL
 	WarmupInterval time.Duration // OMR_WARMUP_INTERVAL
 	Streaming      bool          // OMR_STREAMING
+	AllowOrigin    string        // OMR_ALLOW_ORIGIN: one origin, or empty
 	LogLevel       slog.Level    // AWS_LAMBDA_LOG_LEVEL
 }
 
@@ -70,8 +71,18 @@ func FromEnv(getenv func(string) string) (Config, error) {
 	default:
 		fault("OMR_STREAMING", "neither true nor false")
 	}
+	if c.AllowOrigin = getenv("OMR_ALLOW_ORIGIN"); c.AllowOrigin != "" && !isOrigin(c.AllowOrigin) {
+		fault("OMR_ALLOW_ORIGIN", "not one origin, such as https://portal.school.example")
+	}
 	c.LogLevel = logLevel(getenv("AWS_LAMBDA_LOG_LEVEL"))
 	return c, errors.Join(faults...)
+}
+
+// isOrigin reports whether text is an origin as a browser writes it (RFC 6454 §6.1),
+// of a page that nobody on the way can change.
+func isOrigin(text string) bool {
+	u, err := parseURL(text)
+	return err == nil && u.Scheme+"://"+u.Host == text && strings.ToLower(text) == text
 }
 
 var versionEnd = regexp.MustCompile(`/v[0-9]+\.[0-9]+(/omr)?/?$`)

@@ -190,3 +190,17 @@ func TestConfigRefusesTheVersion(t *testing.T) {
 		}
 	}
 }
+
+func TestConfigAllowOrigin(t *testing.T) {
+	for _, text := range []string{"", "https://portal.school.example", "https://portal.school.example:8443", "http://localhost:5173"} {
+		cfg, err := config.FromEnv(env(map[string]string{"OMR_SECRET_ID": "s", "OMR_ALLOW_ORIGIN": text}))
+		if err != nil || cfg.AllowOrigin != text {
+			t.Errorf("%q: %q, %v", text, cfg.AllowOrigin, err)
+		}
+	}
+	for _, text := range []string{"*", "null", "https://a.example/", "https://A.example", "https://a.example,https://b.example", "http://a.example", "a.example", "https://*.example" + " "} {
+		if _, err := config.FromEnv(env(map[string]string{"OMR_SECRET_ID": "s", "OMR_ALLOW_ORIGIN": text})); err == nil {
+			t.Errorf("%q is taken", text)
+		}
+	}
+}

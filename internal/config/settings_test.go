@@ -25,6 +25,7 @@ func TestDocumentedSettings(t *testing.T) {
 		"OMR_BASE_URL":         "`" + defaults.BaseURL.String() + "`",
 		"OMR_TOKEN_URL":        "`" + strings.Replace(defaults.TokenURL.String(), defaults.BaseURL.String(), "{OMR_BASE_URL}", 1) + "`",
 		"OMR_STREAMING":        "`false`",
+		"OMR_ALLOW_ORIGIN":     "none",
 		"OMR_WARMUP_INTERVAL":  "`" + strings.TrimSuffix(defaults.WarmupInterval.String(), "0s") + "`",
 		"AWS_LAMBDA_LOG_LEVEL": "`" + defaults.LogLevel.String() + "`",
 	}

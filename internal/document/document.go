@@ -2,10 +2,17 @@
 // many pages it has: names and declared types are what a phone or a form made
 // them. It is asked before a call is paid for that the upstream would refuse.
 //
-//	document.go  which kind
-//	pages.go     how many pages a TIFF has, or a PDF
+// Each file uses those below it:
+//
+//	pages.go     how many pages a file has
+//	tiff.go      the directories of a TIFF
 //	pdf.go       the objects of a PDF
 //	pattern.go   whether a file is a recognition pattern
+//	document.go  which kind a file is
+//
+// Pages are counted and not split: pdfcpu v0.15.0, which could, would add 3.8 MB to
+// the function's 10.1 MB and 20 ms to what its packages take to initialize, 2 ms
+// today (linux/amd64, GODEBUG=inittrace=1). That is for a program on a desk.
 //
 // All functions are safe for concurrent use, read nothing beyond their argument
 // and keep nothing of it.
@@ -103,3 +110,6 @@ func isoBrand(brand string) Kind {
 		return Unknown
 	}
 }
+
+// maxPages is where counting pages ends.
+const maxPages = 10_000

@@ -9,6 +9,7 @@ import (
 	"image/gif"
 	"image/jpeg"
 	"image/png"
+	"slices"
 	"strings"
 	"testing"
 
@@ -62,7 +63,7 @@ func TestIdentify(t *testing.T) {
 		if got != tt.want {
 			t.Errorf("%s: %s, want %s", tt.name, got, tt.want)
 		}
-		readable := strings.Contains("JPEG PNG GIF TIFF BMP PDF", string(got))
+		readable := slices.Contains([]string{"JPEG", "PNG", "GIF", "TIFF", "BMP", "PDF"}, string(got))
 		if got.Readable() != readable {
 			t.Errorf("%s readable: %t", got, got.Readable())
 		}
@@ -96,7 +97,7 @@ func TestTIFFPages(t *testing.T) {
 			if got := document.Pages(data, document.TIFF); got != pages {
 				t.Errorf("%v: %d pages, want %d", order, got, pages)
 			}
-			for cut := range len(data) {
+			for cut := range data {
 				if got := document.Pages(data[:cut], document.TIFF); got != 0 {
 					t.Errorf("%v broken off after %d bytes: %d pages", order, cut, got)
 				}

@@ -52,8 +52,15 @@ func restEvent(t *testing.T, method, path string, body []byte) []byte {
 }
 
 // TestRealForm is the main job: a photographed form of megabytes goes through
-// the built function and arrives upstream byte for byte, with the Bearer.
+// the built function and arrives upstream byte for byte, with the Bearer, be the
+// event in one chunk or in many.
 func TestRealForm(t *testing.T) {
+	for name, chunks := range map[string]int{"one chunk": 0, "many chunks": 1000} {
+		t.Run(name, func(t *testing.T) { realForm(t, chunks) })
+	}
+}
+
+func realForm(t *testing.T, chunks int) {
 	image, pattern := form(t)
 	body, err := json.Marshal(map[string]any{
 		"images":  []string{base64.StdEncoding.EncodeToString(image)},
@@ -63,6 +70,7 @@ func TestRealForm(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := start(t)
+	f.api.ChunkSize = chunks
 	f.sandbox.Aspose.Record(4)
 
 	const submit = "/v5.0/omr/RecognizeTemplate/PostRecognizeTemplate"

@@ -18,11 +18,14 @@ func TestTermination(t *testing.T) {
 	f := start(t, "AWS_LAMBDA_MAX_CONCURRENCY=2")
 	f.sandbox.Aspose.Respond(func(w http.ResponseWriter, r *http.Request) bool {
 		f.signal(syscall.SIGTERM)
-		select {
-		case <-f.api.Left(): // the other loop has heard of it
-			w.WriteHeader(http.StatusTeapot)
-		case <-r.Context().Done():
+		for f.api.Waiting() > 0 { // until the other loop has heard of it
+			select {
+			case <-time.After(time.Millisecond):
+			case <-r.Context().Done():
+				return true
+			}
 		}
+		w.WriteHeader(http.StatusTeapot)
 		return true
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -82,8 +83,8 @@ type crowd struct {
 // issued is a token.
 type issued struct {
 	at      time.Time
+	arrived time.Time // at the relay; zero: not yet
 	revoked time.Time // zero: not
-	refused time.Time // the first 401; zero: none yet
 }
 
 // span is a time in which a service fails.
@@ -107,13 +108,12 @@ func (c *crowd) wrap(hop app.Hop, _ http.RoundTripper) http.RoundTripper {
 			stand = answering(http.StatusServiceUnavailable, http.Header{}, "{}")
 		}
 		resp, err := stand.RoundTrip(req) // judged as it leaves; the answer takes its time
+		arrives := func() {}
 		if hop == app.HopToken && err == nil && resp.StatusCode == http.StatusOK {
-			c.issues(resp)
+			arrives = c.issues(resp)
 		}
 		time.Sleep(rand.N(longest))
-		if hop == app.HopUpstream && err == nil && resp.StatusCode == http.StatusUnauthorized {
-			c.refuses(req)
-		}
+		arrives()
 		return resp, err
 	})
 }
@@ -125,7 +125,8 @@ func (c *crowd) fails(hop app.Hop) bool {
 	return !now.Before(s.from) && now.Before(s.to)
 }
 
-func (c *crowd) issues(resp *http.Response) {
+// issues notes a token, and returns what notes that it has arrived.
+func (c *crowd) issues(resp *http.Response) (arrives func()) {
 	body, _ := io.ReadAll(resp.Body)
 	resp.Body = io.NopCloser(bytes.NewReader(body))
 	var grant struct {
@@ -137,6 +138,11 @@ func (c *crowd) issues(resp *http.Response) {
 	token := &issued{at: time.Now()}
 	c.tokens[grant.Token] = token
 	c.order = append(c.order, token)
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		token.arrived = time.Now()
+	}
 }
 
 // leaves looks at the token of a call at the moment when it leaves.
@@ -151,21 +157,14 @@ func (c *crowd) leaves(req *http.Request) {
 	case !now.Before(token.at.Add(tokenLifetime)):
 		c.t.Errorf("a call left with a token that was %s old", now.Sub(token.at))
 	case !token.revoked.IsZero():
-		// Nobody can know before the first 401; after it, nobody may send it.
-		if !token.refused.IsZero() && now.After(token.refused) {
-			c.t.Errorf("a call left with a token %s after the upstream refused it", now.Sub(token.refused))
+		// Nobody can know that it is not one call alone that is refused. But once
+		// there is a newer one, nobody may send it.
+		for _, newer := range c.order[slices.Index(c.order, token)+1:] {
+			if !newer.arrived.IsZero() && now.After(newer.arrived) {
+				c.t.Errorf("a call left with a revoked token %s after there was a newer one", now.Sub(newer.arrived))
+			}
 		}
 		c.rejected++
-	}
-}
-
-// refuses notes the first 401 of a token.
-func (c *crowd) refuses(req *http.Request) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	token := c.tokens[strings.TrimPrefix(req.Header.Get("Authorization"), "Bearer ")]
-	if token != nil && token.refused.IsZero() {
-		token.refused = time.Now()
 	}
 }
 

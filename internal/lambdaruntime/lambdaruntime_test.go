@@ -183,6 +183,7 @@ func TestPanic(t *testing.T) {
 			return append(dst, "an answer"...), ctx.Err()
 		}).serve)
 	}()
+	waiting(t, api, 3)
 	other := make(chan lambdaruntimetest.Result, 1)
 	go func() {
 		got, err := api.Invoke(t.Context(), []byte("wait"), time.Minute)
@@ -211,13 +212,24 @@ func TestPanic(t *testing.T) {
 		cause.Exceptions[0].Type != "badEvent" || len(cause.Exceptions[0].Stack) < 3 {
 		t.Errorf("%v: %s", err, got.Cause)
 	}
-	<-api.Left() // the third loop polls no more
+	waiting(t, api, 0) // the third loop polls no more
 	close(release)
 	if got := <-other; got.Failed || string(got.Payload) != "an answer" {
 		t.Errorf("%s, failed: %v", got.Payload, got.Failed)
 	}
 	if err := <-served; err == nil || !strings.HasPrefix(err.Error(), "the handler panicked at ") {
 		t.Errorf("Serve returned %v", err)
+	}
+}
+
+// waiting waits until so many polls have got no invocation yet.
+func waiting(t *testing.T, api *lambdaruntimetest.Server, polls int) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); api.Waiting() != polls; {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d polls wait, want %d", api.Waiting(), polls)
+		}
+		<-time.After(time.Millisecond)
 	}
 }
 

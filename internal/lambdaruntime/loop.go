@@ -54,18 +54,28 @@ func (l *loop) next(ctx context.Context) (invocation, error) {
 	return inv, nil
 }
 
-// maxEvent is above the largest event that Lambda hands out, 6 MB and 100 bytes.
-const maxEvent = 6<<20 + 64<<10
+const (
+	// maxEvent is above the largest event that Lambda hands out, 6 MB and 100 bytes.
+	maxEvent = 6<<20 + 64<<10
+	// usualEvent is above what most calls are, whose environments need no more.
+	usualEvent = 64 << 10
+)
 
-// readEvent reads the event into a buffer as large as one can be, for the API
-// names no length: of memory that is never touched the system gives none. An
-// event that is larger all the same is a fault of that invocation.
+// readEvent reads the event into the buffer. The API names no length, so beyond
+// what is usual the buffer is as large as an event can be: of memory that is
+// never touched the system gives none. An event that is larger all the same is a
+// fault of that invocation.
 func (l *loop) readEvent(resp *http.Response) (payload []byte, fault, err error) {
 	defer resp.Body.Close() // which reads what is left
 	if l.event == nil {
-		l.event = make([]byte, maxEvent+1)
+		l.event = make([]byte, usualEvent)
 	}
 	for n := 0; ; {
+		if n == usualEvent && len(l.event) == n {
+			large := make([]byte, maxEvent+1)
+			copy(large, l.event)
+			l.event = large
+		}
 		read, err := resp.Body.Read(l.event[n:])
 		n += read
 		switch {
@@ -100,10 +110,10 @@ func (l *loop) serve(ctx context.Context, inv invocation) error {
 // context is the invocation's own, with its deadline and what the API tells of it.
 func (l *loop) context(ctx context.Context, inv invocation) (context.Context, context.CancelFunc) {
 	if l.alone {
+		// The AWS SDK sends it on, and Lambda stops calls that go round in circles.
 		_ = os.Setenv("_X_AMZN_TRACE_ID", inv.trace)
 	}
-	// The AWS SDK looks for it there to find calls that go round in circles.
-	ctx = context.WithValue(ctx, "x-amzn-trace-id", inv.trace) //nolint:revive,staticcheck // the key is aws-lambda-go's
+	ctx = context.WithValue(ctx, "x-amzn-trace-id", inv.trace) //nolint:revive,staticcheck // the key is aws-lambda-go's, and what reads traces knows it
 	return context.WithDeadline(lambdacontext.NewContext(ctx, &inv.lambda), inv.deadline)
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"time"
 
 	"omr-relay/internal/problem"
@@ -36,6 +37,9 @@ type Refusal struct {
 func (f *Failure) Error() string {
 	if f.Refusal != nil {
 		return fmt.Sprintf("%s: the upstream answered %d", f.Call, f.Refusal.Status)
+	}
+	if e, ok := errors.AsType[*problem.Error](f.Err); ok {
+		return f.Call + ": " + e.Error()
 	}
 	return f.Call + ": " + problem.Describe(f.Err)
 }
@@ -109,4 +113,17 @@ func refusal(call string, resp *http.Response, body []byte) *Failure {
 func refusedToken(err error) bool {
 	e, ok := errors.AsType[*problem.Error](err)
 	return ok && (e.Code == problem.CredentialsUnavailable || e.Code == problem.TokenUnavailable || e.Code == problem.UpstreamRejectedToken)
+}
+
+// retryAfter reads the header's seconds or date (RFC 9110 §10.2.3), an hour at
+// most; 0 is none.
+func retryAfter(h http.Header) time.Duration {
+	value := h.Get("Retry-After")
+	wait := time.Duration(0)
+	if seconds, err := strconv.Atoi(value); err == nil {
+		wait = time.Duration(min(max(seconds, 0), 3600)) * time.Second
+	} else if at, err := http.ParseTime(value); err == nil {
+		wait = time.Until(at)
+	}
+	return min(max(wait, 0), time.Hour)
 }

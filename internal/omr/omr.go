@@ -2,6 +2,8 @@
 // fetches its result and cancels it. It knows nothing of who asks. The Bearer
 // comes from the [http.RoundTripper] that it is given.
 //
+// Each file uses those below it:
+//
 //	omr.go      Client: the calls
 //	pace.go     Pace: when to ask for a result
 //	result.go   an answer to a fetch, and what its status means
@@ -18,7 +20,6 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
-	"strconv"
 	"strings"
 	"time"
 
@@ -207,17 +208,4 @@ func read(resp *http.Response, limit int) ([]byte, error) {
 		return nil, errTooLarge
 	}
 	return body, nil
-}
-
-// retryAfter reads the header's seconds or date (RFC 9110 §10.2.3), an hour at
-// most; 0 is none.
-func retryAfter(h http.Header) time.Duration {
-	value := h.Get("Retry-After")
-	wait := time.Duration(0)
-	if seconds, err := strconv.Atoi(value); err == nil {
-		wait = time.Duration(min(max(seconds, 0), 3600)) * time.Second
-	} else if at, err := http.ParseTime(value); err == nil {
-		wait = time.Until(at)
-	}
-	return min(max(wait, 0), time.Hour)
 }

@@ -1,10 +1,12 @@
 package sandbox
 
 import (
+	"bytes"
 	"encoding/base64"
+	"encoding/binary"
+	"regexp"
+	"slices"
 	"time"
-
-	"omr-relay/internal/document"
 )
 
 // Outcome is what becomes of a task.
@@ -48,11 +50,38 @@ func (a *Aspose) setFateLocked(t *task) {
 	}
 }
 
-// hasPages reports whether an image, in base64, has more pages than the one that
-// the service takes.
+// hasPages reports whether an image, in base64, is a PDF or TIFF of more pages than
+// the one that the service takes. The relay has a reader of its own: what both got
+// wrong alike would not be noticed.
 func hasPages(image string) bool {
-	data, _ := base64.StdEncoding.DecodeString(image) // bind has seen to it
-	return document.Pages(data, document.Identify(data)) > 1
+	data, _ := base64.StdEncoding.DecodeString(image) // what is no base64 was refused
+	switch {
+	case bytes.HasPrefix(data, []byte("%PDF-")):
+		counts := pageCount.FindAllSubmatch(data, -1)
+		return slices.ContainsFunc(counts, func(found [][]byte) bool { return string(found[1]) != "1" })
+	case bytes.HasPrefix(data, []byte("II*\x00")):
+		return secondDirectory(data, binary.LittleEndian)
+	case bytes.HasPrefix(data, []byte("MM\x00*")):
+		return secondDirectory(data, binary.BigEndian)
+	default:
+		return false
+	}
+}
+
+var pageCount = regexp.MustCompile(`/Count\s+(\d+)`)
+
+// secondDirectory reports whether a TIFF's first directory of entries is followed
+// by another.
+func secondDirectory(data []byte, order binary.ByteOrder) bool {
+	if len(data) < 8 {
+		return false
+	}
+	first := int64(order.Uint32(data[4:]))
+	if first+2 > int64(len(data)) {
+		return false
+	}
+	next := first + 2 + 12*int64(order.Uint16(data[first:]))
+	return next+4 <= int64(len(data)) && order.Uint32(data[next:]) != 0
 }
 
 // omrError is what the service says of a task that failed.

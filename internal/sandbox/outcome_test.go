@@ -69,7 +69,14 @@ func TestPagesAreRefused(t *testing.T) {
 		}
 		return base64.StdEncoding.EncodeToString(data)
 	}
+	pdf := func(pages string) string {
+		return base64.StdEncoding.EncodeToString([]byte("%PDF-1.4\n2 0 obj <</Type/Pages /Count " + pages + ">>"))
+	}
 	for images, want := range map[string]string{
+		`"` + pdf("1") + `"`: "Ok",
+		`"` + pdf("3") + `"`: "Error",
+		`"` + base64.StdEncoding.EncodeToString([]byte("MM\x00*\x00\x00\x00\x08\x00\x00\x00\x00\x00\x08")) + `"`: "Error",
+		`"` + base64.StdEncoding.EncodeToString([]byte("MM\x00*\x00\x00\x00\x09")) + `"`:                         "Ok",
 		`"` + tiff(1) + `"`:                       "Ok",
 		`"` + tiff(2) + `"`:                       "Error",
 		`"` + tiff(1) + `","` + tiff(2) + `"`:     "Ok",

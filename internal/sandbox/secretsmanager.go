@@ -66,6 +66,7 @@ type Fault struct {
 var (
 	AccessDenied = Fault{http.StatusBadRequest, "AccessDeniedException", "User: arn:aws:sts::" + account +
 		":assumed-role/sandbox is not authorized to perform: secretsmanager:GetSecretValue"}
+	KeyDenied           = Fault{http.StatusBadRequest, "AccessDeniedException", "Access to KMS is not allowed"}
 	Throttled           = Fault{http.StatusBadRequest, "ThrottlingException", "Rate exceeded"}
 	DecryptionFailed    = Fault{http.StatusBadRequest, "DecryptionFailure", "Secrets Manager can't decrypt the protected secret text using the provided KMS key."}
 	MarkedForDeletion   = Fault{http.StatusBadRequest, "InvalidRequestException", "You can't perform this operation on the secret because it was marked for deletion."}

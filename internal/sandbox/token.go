@@ -2,11 +2,14 @@ package sandbox
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"mime"
 	"net/http"
 	"net/url"
+	"strconv"
 	"sync"
 	"time"
 )
@@ -17,12 +20,19 @@ const (
 	// Credentials come from a secret of at most 64 KiB; percent-encoding can
 	// triple that.
 	maxTokenRequest = 256 << 10
+
+	// The service bans a pair of credentials for banFor after so many answers of
+	// 400 (https://docs.aspose.cloud/total/rate-limits/).
+	deniedBeforeBan = 5
+	banFor          = 10 * time.Minute
 )
 
 // TokenService stands in for the token endpoint: the OAuth 2.0 client
 // credentials grant of RFC 6749 §4.4, served at [TokenPath]. It takes exactly
 // the three form fields and refuses anything else with the errors of §5.2,
-// which never repeat what was sent. The zero value accepts no credentials.
+// which never repeat what was sent. A pair of credentials that earns five answers
+// of 400 is banned as the service does it: 429 for ten minutes, for that pair alone.
+// The zero value accepts no credentials.
 type TokenService struct {
 	Tap
 
@@ -37,6 +47,13 @@ type TokenService struct {
 	valid    map[string]time.Time // token → expiry
 	newest   string
 	mints    int
+	denials  map[[sha256.Size]byte]*denial // by digest of the pair
+}
+
+// denial is what counts against a pair of credentials.
+type denial struct {
+	answers int // of 400
+	ends    time.Time
 }
 
 // Accept makes these the only credentials that are taken.
@@ -134,10 +151,17 @@ func (t *TokenService) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	form, fault := parseGrant(r, body)
+	pair := pairOf(body)
+	if left := t.banned(pair); left > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int((left+time.Second-1)/time.Second)))
+		writeOAuthError(w, http.StatusTooManyRequests, oauthError{"invalid_client", "too many requests with these credentials"})
+		return
+	}
 	if fault == nil && !t.accepts(form.Get("client_id"), form.Get("client_secret")) {
 		fault = &oauthError{Code: "invalid_client"}
 	}
 	if fault != nil {
+		t.deny(pair)
 		writeOAuthError(w, http.StatusBadRequest, *fault)
 		return
 	}
@@ -189,6 +213,52 @@ func parseGrant(r *http.Request, body []byte) (url.Values, *oauthError) {
 		return nil, &oauthError{"invalid_client", "client_id and client_secret are required"}
 	}
 	return form, nil
+}
+
+// pairOf returns a digest of the credentials that a form has, whatever else is
+// wrong with it, and nil if it has none.
+func pairOf(body []byte) *[sha256.Size]byte {
+	form, _ := url.ParseQuery(string(body))
+	id, key := form.Get("client_id"), form.Get("client_secret")
+	if id == "" && key == "" {
+		return nil
+	}
+	sum := sha256.Sum256(fmt.Appendf(nil, "%d:%s%s", len(id), id, key))
+	return &sum
+}
+
+// banned returns for how much longer a pair is banned.
+func (t *TokenService) banned(pair *[sha256.Size]byte) time.Duration {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if pair == nil || t.denials[*pair] == nil {
+		return 0
+	}
+	d := t.denials[*pair]
+	left := d.ends.Sub(t.now())
+	if left <= 0 && d.answers >= deniedBeforeBan {
+		delete(t.denials, *pair) // it has served its time
+	}
+	return max(left, 0)
+}
+
+// deny counts an answer of 400.
+func (t *TokenService) deny(pair *[sha256.Size]byte) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if pair == nil {
+		return
+	}
+	if t.denials == nil {
+		t.denials = map[[sha256.Size]byte]*denial{}
+	}
+	if t.denials[*pair] == nil {
+		t.denials[*pair] = &denial{}
+	}
+	d := t.denials[*pair]
+	if d.answers++; d.answers >= deniedBeforeBan {
+		d.ends = t.now().Add(banFor)
+	}
 }
 
 func (t *TokenService) accepts(clientID, clientSecret string) bool {

@@ -191,3 +191,39 @@ func TestTokenServiceConcurrently(t *testing.T) {
 		t.Errorf("%d mints, %d requests, want 16", service.Mints(), service.Count())
 	}
 }
+
+// TestLesson24_TokenServiceBans a pair of credentials as the service does: after
+// five answers of 400, for ten minutes, and no other.
+func TestLesson24_TokenServiceBans(t *testing.T) {
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	service := &sandbox.TokenService{Now: func() time.Time { return now }}
+	service.Accept("id", "good")
+	rt := sandbox.InProcess(service)
+	ask := func(id, secret string, status int, retryAfter string) {
+		t.Helper()
+		resp, body := call(t, rt, http.MethodPost, "http://x"+sandbox.TokenPath, grant(id, secret), "Content-Type", form)
+		if resp.StatusCode != status || resp.Header.Get("Retry-After") != retryAfter {
+			t.Errorf("%d, Retry-After %q: %s; want %d, %q", resp.StatusCode, resp.Header.Get("Retry-After"), body, status, retryAfter)
+		}
+	}
+	for range 5 {
+		now = now.Add(time.Hour) // however far apart
+		ask("id", "bad", 400, "")
+	}
+	ask("id", "bad", 429, "600")
+	ask("id", "good", 200, "")
+	ask("i", "dbad", 400, "")
+	service.Accept("id", "bad") // being right now does not help
+	now = now.Add(10*time.Minute - time.Second/2)
+	ask("id", "bad", 429, "1")
+	now = now.Add(time.Second / 2)
+	ask("id", "bad", 200, "")
+	service.Accept("id", "good")
+	for range 5 { // it counts from the beginning
+		ask("id", "bad", 400, "")
+	}
+	ask("id", "bad", 429, "600")
+	for range 9 { // no pair, nothing to ban
+		ask("", "", 400, "")
+	}
+}

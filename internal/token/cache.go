@@ -9,19 +9,14 @@ import (
 	"sync/atomic"
 	"time"
 
+	"omr-relay/internal/budget"
 	"omr-relay/internal/callrecord"
 	"omr-relay/internal/problem"
 )
 
-const (
-	// maxJoin is how long an invocation that is done waits for the refresh it
-	// began.
-	maxJoin = time.Second
-	// minGain is the least that a refresh must add to the expiry. An endpoint
-	// that hands out its current token again adds nothing but the rounding of
-	// expires_in.
-	minGain = 2 * time.Second
-)
+// minGain is the least that a refresh must add to the expiry. An endpoint that
+// hands out its current token again adds nothing but the rounding of expires_in.
+const minGain = 2 * time.Second
 
 // Config is what a Cache needs.
 type Config struct {
@@ -43,14 +38,13 @@ type Cache struct {
 	flight *flight
 	before *Token // the last that was current, whatever became of it
 
-	// After a refresh that failed or brought nothing, the next one waits.
-	refreshAt time.Time
-	backoff   time.Duration
-	stuck     bool // the last refresh did not extend the expiry
+	// rejected is the token that the upstream rejected, as long as it is current:
+	// any other one replaces it, however short-lived.
+	rejected *Token
 
-	// The same for repairs that the upstream rejected as well.
-	repairAt      time.Time
-	repairBackoff time.Duration
+	refreshPause pause // after a refresh that failed or brought nothing
+	stuck        bool  // the last refresh did not extend the expiry
+	repairPause  pause // after a repair whose token the upstream rejected as well
 
 	minter minter // belongs to the running flight
 	minted func()
@@ -155,14 +149,14 @@ func (c *Cache) lead(ctx context.Context, f *flight) {
 // storeLocked takes the result of a mint.
 func (c *Cache) storeLocked(fresh *Token, err error) {
 	now, old := wallNow(), c.current.Load()
-	replaces := fresh != nil && !old.validAt(now)
+	replaces := fresh != nil && (!old.validAt(now) || old == c.rejected)
 	if replaces || fresh != nil && !fresh.expiry.Before(old.expiry) {
 		fresh.follows(c.before)
 		c.current.Store(fresh)
 		c.before = fresh
 	}
 	if replaces || fresh != nil && fresh.expiry.Sub(old.expiry) >= minGain {
-		c.refreshAt, c.backoff, c.stuck = time.Time{}, 0, false
+		c.refreshPause, c.stuck = pause{}, false
 		return
 	}
 	c.stuck = err == nil
@@ -170,22 +164,24 @@ func (c *Cache) storeLocked(fresh *Token, err error) {
 		return
 	}
 	first := min(max(old.expiry.Sub(old.soft)/8, time.Second), time.Minute)
-	c.backoff = min(max(2*c.backoff, first), 5*time.Minute)
-	wait := c.backoff
+	c.refreshPause = c.refreshPause.doubled(first, 5*time.Minute)
 	if err != nil {
-		wait = max(wait, problem.From(err).RetryAfter)
+		c.refreshPause.length = max(c.refreshPause.length, problem.From(err).RetryAfter)
 	}
-	c.refreshAt = now.Add(wait)
 }
 
-// Invalidate drops the rejected token if it is still the current one. A newer
-// token stays.
-func (c *Cache) Invalidate(rejected *Token) {
+// replacement returns another token than the rejected one, minting it if need be.
+// Until it is there the rejected one stays current: the upstream may have rejected
+// it for this one call, and others are served by it. It blocks until ctx ends at
+// the latest.
+func (c *Cache) replacement(ctx context.Context, rejected *Token) (*Token, error) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if current := c.current.Load(); current != nil && rejected != nil && current.value.Equal(rejected.value) {
-		c.current.Store(nil)
+	if c.current.Load() == rejected {
+		c.rejected = rejected
 	}
+	c.mu.Unlock()
+	token, _, err := c.wait(ctx, func(t *Token) bool { return t != rejected && t.validAt(wallNow()) })
+	return token, err
 }
 
 // Ensure makes sure that the token lives for at least d from now, minting one
@@ -195,7 +191,7 @@ func (c *Cache) Invalidate(rejected *Token) {
 func (c *Cache) Ensure(ctx context.Context, d time.Duration) (time.Duration, error) {
 	token, _, err := c.wait(ctx, func(t *Token) bool {
 		now := wallNow()
-		return t.validAt(now) && (t.validAt(now.Add(d)) || c.stuck && now.Before(c.refreshAt))
+		return t.validAt(now) && (t.validAt(now.Add(d)) || c.stuck && c.refreshPause.left() > 0)
 	})
 	if err != nil {
 		return c.left(), err
@@ -213,8 +209,8 @@ func (c *Cache) left() time.Duration {
 
 // refresh begins a soft refresh if token is due for one and nobody else is at
 // it. The mint runs beside the caller, who must call the returned function
-// before its invocation ends: that waits for the mint, maxJoin at most, and
-// ends it then, and returns why it brought no token. The function is nil when
+// before its invocation ends: that waits for the mint, budget.RefreshJoin at most,
+// and ends it then, and returns why it brought no token. The function is nil when
 // nothing was begun.
 func (c *Cache) refresh(ctx context.Context, token *Token) (join func() error) {
 	if !token.softAt(wallNow()) {
@@ -222,7 +218,7 @@ func (c *Cache) refresh(ctx context.Context, token *Token) (join func() error) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.flight != nil || c.current.Load() != token || wallNow().Before(c.refreshAt) {
+	if c.flight != nil || c.current.Load() != token || c.refreshPause.left() > 0 {
 		return nil
 	}
 	f := c.beginLocked()
@@ -230,7 +226,7 @@ func (c *Cache) refresh(ctx context.Context, token *Token) (join func() error) {
 	go c.lead(ctx, f)
 	return func() error {
 		defer cancel()
-		timer := time.NewTimer(maxJoin)
+		timer := time.NewTimer(budget.RefreshJoin)
 		defer timer.Stop()
 		select {
 		case <-f.done:
@@ -248,27 +244,17 @@ func (c *Cache) refresh(ctx context.Context, token *Token) (join func() error) {
 func (c *Cache) mayRepair(rejected *Token) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.current.Load() != rejected || !c.repairHeldLocked()
-}
-
-// repairHeldLocked reports whether repairs wait. A clock that was set back
-// does not make them wait any longer than they ever may.
-func (c *Cache) repairHeldLocked() bool {
-	wait := c.repairAt.Sub(wallNow())
-	return wait > 0 && wait <= maxRetryAfter
+	return c.current.Load() != rejected || c.repairPause.left() == 0
 }
 
 // repaired takes note of how the upstream received a token fetched for repair.
 func (c *Cache) repaired(accepted bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if accepted {
-		c.repairAt, c.repairBackoff = time.Time{}, 0
-		return
+	switch {
+	case accepted:
+		c.repairPause = pause{}
+	case c.repairPause.left() == 0: // else it is one of a burst, and counted
+		c.repairPause = c.repairPause.doubled(time.Second, maxRetryAfter)
 	}
-	if c.repairHeldLocked() {
-		return // one of a burst: counted once
-	}
-	c.repairBackoff = min(max(2*c.repairBackoff, time.Second), maxRetryAfter)
-	c.repairAt = wallNow().Add(c.repairBackoff)
 }

@@ -113,6 +113,10 @@ func TestTokenErrorsNameStatusAndCode(t *testing.T) {
 		{status(502, ""), "token_unavailable: the token endpoint answered 502"},
 		{status(307, ""), "token_unavailable: the token endpoint answered 307"},
 		{ok(""), "token_unavailable: the token endpoint gave an empty answer"},
+		{ok("\n<!doctype html>"), "token_unavailable: the token endpoint gave a web page, as a sign-in or maintenance page may be, and no token"},
+		{ok(invalidClient), "token_unavailable: the token endpoint gave an error as if it were a token: invalid_client"},
+		{ok(`{"error":"other"}`), "token_unavailable: the token endpoint gave an error as if it were a token"},
+		{status(200, "", "Content-Encoding", "br"), "token_unavailable: asking the token endpoint failed: the answer has a content coding that was not asked for and is not known"},
 		{broken, "token_unavailable: asking the token endpoint failed: connection closed in the middle of the answer"},
 		{hung, "token_unavailable: asking the token endpoint failed: timed out"},
 	} {
@@ -124,6 +128,28 @@ func TestTokenErrorsNameStatusAndCode(t *testing.T) {
 				want(t, "error", fmt.Sprint(err), tt.want)
 				want(t, "detail", problem.From(err).Detail, "No access token could be had from the token service.")
 			})
+		})
+	}
+}
+
+// TestLineBreakInTheSecretIsNamed as what is likely to be wrong, once it is denied.
+func TestLineBreakInTheSecretIsNamed(t *testing.T) {
+	for _, tt := range []struct{ id, secret, names string }{
+		{"id", canary + "\n", "; the client_secret ends in a line break, which is the likely cause"},
+		{"id", canary + "\r\n", "; the client_secret ends in a line break, which is the likely cause"},
+		{canary + "\n", "s", "; the client_id ends in a line break, which is the likely cause"},
+		{"id", canary + "\nx", ""},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(t)
+			r.vault.put("v1", tt.id, tt.secret)
+			_, _, err := r.get(t, budget)
+			want(t, "error", fmt.Sprint(err), "token_unavailable: the token endpoint answered 400 invalid_client"+tt.names)
+			noCanary(t, printed(t, err))
+			noCanary(t, printed(t, r.cache))
+			r.Token.Accept(tt.id, tt.secret) // nothing is taken off: it may be meant
+			time.Sleep(10 * time.Second)
+			r.mustGet(t)
 		})
 	}
 }

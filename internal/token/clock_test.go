@@ -44,9 +44,12 @@ func sandboxCache(sb *sandbox.Sandbox) *Cache {
 	})
 }
 
+// ahead leaves behind what a clock that has since been set back had begun.
+func ahead(p *pause) { p.began = p.began.Add(time.Hour) }
+
 // A clock that was set back by an hour holds nothing back for an hour.
 func TestClockSetBack(t *testing.T) {
-	t.Run("rejected version", func(t *testing.T) {
+	t.Run("verdict", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			sb := sandbox.New()
 			c := sandboxCache(sb)
@@ -54,10 +57,9 @@ func TestClockSetBack(t *testing.T) {
 			if _, _, err := c.Token(t.Context()); err == nil {
 				t.Fatal("no error")
 			}
-			c.minter.looked = c.minter.looked.Add(time.Hour)
-			for version, r := range c.minter.rejected {
-				r.at = r.at.Add(time.Hour)
-				c.minter.rejected[version] = r
+			ahead(&c.minter.lastRead)
+			for _, v := range c.minter.verdicts.all {
+				ahead(&v.pause)
 			}
 			sb.Token.Accept(sandbox.DefaultClientID, sandbox.DefaultClientSecret)
 			if _, _, err := c.Token(t.Context()); err != nil {
@@ -68,7 +70,8 @@ func TestClockSetBack(t *testing.T) {
 	t.Run("Retry-After", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			c := sandboxCache(sandbox.New())
-			c.minter.notBefore = wallNow().Add(time.Hour)
+			c.minter.outage = pauseFor(30 * time.Second)
+			ahead(&c.minter.outage)
 			began := time.Now()
 			if _, _, err := c.Token(t.Context()); err != nil || time.Since(began) != 0 {
 				t.Errorf("%v after %v", err, time.Since(began))
@@ -92,7 +95,7 @@ func TestClockSetBack(t *testing.T) {
 			if _, err := get(); err == nil {
 				t.Fatal("no error")
 			}
-			c.repairAt = c.repairAt.Add(time.Hour)
+			ahead(&c.repairPause)
 			mints := sb.Token.Mints()
 			if _, err := get(); err == nil {
 				t.Fatal("no error")

@@ -34,6 +34,7 @@ func TestTransientFailureIsTriedAgain(t *testing.T) {
 		{"503", status(503, ""), jittered},
 		{"504 with an OAuth code", status(504, invalidClient), jittered},
 		{"429, Retry-After in seconds", status(429, "", "Retry-After", "3"), 3 * time.Second},
+		{"429, Retry-After of as long as the secret may not be read", status(429, "", "Retry-After", "5"), 5 * time.Second},
 		{"503, Retry-After in seconds", status(503, "", "Retry-After", "20"), 20 * time.Second},
 		{"429, Retry-After as a date", status(429, "", "Retry-After", "Sat, 01 Jan 2000 00:00:04 GMT"), 4 * time.Second},
 		{"429, Retry-After in the past", status(429, "", "Retry-After", "Fri, 31 Dec 1999 23:59:59 GMT"), jittered},
@@ -108,25 +109,24 @@ func TestFinalAnswersAreNotTriedAgain(t *testing.T) {
 		reads  int // a denied credential has the secret read once more
 		after  time.Duration
 	}{
-		{"400", status(400, ""), 1, 30 * time.Second},
-		{"400 invalid_request", status(400, `{"error":"invalid_request"}`), 1, 30 * time.Second},
-		{"400 unsupported_grant_type", status(400, `{"error":"unsupported_grant_type"}`), 1, 30 * time.Second},
-		{"400 invalid_scope", status(400, `{"error":"invalid_scope"}`), 1, 30 * time.Second},
-		{"400 unknown code", status(400, `{"error":"denied"}`), 1, 30 * time.Second},
-		{"400 code not text", status(400, `{"error":7}`), 1, 30 * time.Second},
+		{"400", status(400, ""), 2, 10 * time.Second},
+		{"400 invalid_request", status(400, `{"error":"invalid_request"}`), 2, 10 * time.Second},
+		{"400 unsupported_grant_type", status(400, `{"error":"unsupported_grant_type"}`), 2, 10 * time.Second},
+		{"400 invalid_scope", status(400, `{"error":"invalid_scope"}`), 2, 10 * time.Second},
+		{"400 unknown code", status(400, `{"error":"denied"}`), 2, 10 * time.Second},
+		{"400 code not text", status(400, `{"error":7}`), 2, 10 * time.Second},
 		{"403", status(403, ""), 1, 30 * time.Second},
 		{"404", status(404, ""), 1, 30 * time.Second},
 		{"405", status(405, ""), 1, 30 * time.Second},
-		{"201", status(201, grantJSON("abc", "")), 1, 30 * time.Second},
 		{"204", status(204, ""), 1, 30 * time.Second},
 		{"304", status(304, ""), 1, 30 * time.Second},
 
-		{"400 invalid_client", status(400, invalidClient), 2, 5 * time.Second},
-		{"401 invalid_client", status(401, invalidClient), 2, 5 * time.Second},
-		{"401", status(401, ""), 2, 5 * time.Second},
-		{"401 HTML", status(401, "<html>"), 2, 5 * time.Second},
-		{"403 unauthorized_client", status(403, `{"error":"unauthorized_client"}`), 2, 5 * time.Second},
-		{"400 invalid_grant", status(400, `{"error":"invalid_grant"}`), 2, 5 * time.Second},
+		{"400 invalid_client", status(400, invalidClient), 2, 10 * time.Second},
+		{"401 invalid_client", status(401, invalidClient), 2, 10 * time.Second},
+		{"401", status(401, ""), 2, 10 * time.Second},
+		{"401 HTML", status(401, "<html>"), 2, 10 * time.Second},
+		{"403 unauthorized_client", status(403, `{"error":"unauthorized_client"}`), 2, 10 * time.Second},
+		{"400 invalid_grant", status(400, `{"error":"invalid_grant"}`), 2, 10 * time.Second},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -155,7 +155,8 @@ func TestRetriesStayWithinTheDeadline(t *testing.T) {
 	}{
 		{"no time for the back-off", status(500, ""), 50 * time.Millisecond, 0, 1, 2 * time.Second},
 		{"no time for Retry-After", status(429, "", "Retry-After", "3"), 3 * time.Second, 0, 1, 3 * time.Second},
-		{"Retry-After of a day", status(429, "", "Retry-After", "86400"), budget, 0, 1, 30 * time.Second},
+		{"no time for a 503's Retry-After", status(503, "", "Retry-After", "3"), 3 * time.Second, 0, 1, 3 * time.Second},
+		{"Retry-After of a day", status(429, "", "Retry-After", "86400"), budget, 0, 1, 5 * time.Second},
 		{"Retry-After of a year", status(503, "", "Retry-After", "31536000"), budget, 0, 1, 30 * time.Second},
 		{"a short deadline in silence", hung, time.Second, time.Second, 1, 2 * time.Second},
 		{"a long deadline in silence", hung, budget, budget, 4, 2 * time.Second},
@@ -175,7 +176,7 @@ func TestRetriesStayWithinTheDeadline(t *testing.T) {
 	t.Run("cancelled during the back-off", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			r := newRig(t)
-			r.always(status(429, "", "Retry-After", "10"))
+			r.always(status(503, "", "Retry-After", "10"))
 			ctx, cancel := context.WithCancel(t.Context())
 			time.AfterFunc(time.Second, cancel)
 			began := time.Now()
@@ -199,7 +200,7 @@ func TestRetriesStayWithinTheDeadline(t *testing.T) {
 func TestRetryAfterHoldsAcrossCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
-		r.answers(status(429, "", "Retry-After", "10"))
+		r.answers(status(503, "", "Retry-After", "10"))
 		_, _, err := r.get(t, 5*time.Second)
 		wantFault(t, err, problem.TokenUnavailable, 10*time.Second)
 

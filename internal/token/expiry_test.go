@@ -92,7 +92,7 @@ func TestLesson03_ExpiredTokenIsNotSentWhileTheTokenServiceIsDown(t *testing.T) 
 		{"unreachable", broken, 2 * time.Second},
 		{"failing", status(http.StatusInternalServerError, ""), 2 * time.Second},
 		{"silent", hung, 2 * time.Second},
-		{"busy", status(http.StatusTooManyRequests, "", "Retry-After", "60"), 30 * time.Second},
+		{"busy", status(http.StatusServiceUnavailable, "", "Retry-After", "60"), 30 * time.Second},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

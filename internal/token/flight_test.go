@@ -125,7 +125,7 @@ func TestWaitersShareAFailure(t *testing.T) {
 		after    time.Duration
 	}{
 		{"refused", status(http.StatusForbidden, ""), 1, 30 * time.Second},
-		{"denied", status(http.StatusBadRequest, invalidClient), 1, 5 * time.Second},
+		{"denied", status(http.StatusBadRequest, invalidClient), 1, 10 * time.Second},
 		{"failing", status(http.StatusBadGateway, ""), 4, 2 * time.Second},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -172,40 +172,48 @@ func TestMintThatPanics(t *testing.T) {
 	})
 }
 
-func TestLesson07_InvalidateKeepsANewerToken(t *testing.T) {
+// TestLesson07_NewerTokenIsKept: a call that finds its token rejected late, when
+// there is a newer one, takes that and mints none.
+func TestLesson07_NewerTokenIsKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
-		r.cache.Invalidate(nil) // nothing there, nothing meant
-		old := r.mustGet(t)
-		r.cache.Invalidate(nil)
-		want(t, "still there", r.mustGet(t), old)
-		r.cache.Invalidate(old)
+		r.mustGet(t)
+		var wg sync.WaitGroup
+		late := true
+		r.Aspose.Respond(func(w http.ResponseWriter, req *http.Request) bool {
+			if late {
+				late = false
+				pause(req.Context(), 500*time.Millisecond)
+				w.WriteHeader(http.StatusUnauthorized)
+				return true
+			}
+			return false
+		})
+		wg.Go(func() { r.mustCall(t) })
+		synctest.Wait()
+		r.Token.RevokeAll()
+		r.mustCall(t)
 		fresh := r.mustGet(t)
-		want(t, "dropped", fresh != old, true)
-		r.cache.Invalidate(old)
-		want(t, "newer token", r.mustGet(t), fresh)
+		wg.Wait()
+		want(t, "current token", r.mustGet(t), fresh)
 		want(t, "mints", r.Token.Mints(), 2)
 	})
 }
 
-// Invalidate while the next token is already on its way does not lose it.
-func TestInvalidateDuringAMint(t *testing.T) {
+// A rejection while the next token is on its way already waits for that.
+func TestRejectionDuringARefresh(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
 		r.Token.SetLifetime(day)
-		old := r.mustGet(t)
+		r.mustGet(t)
 		time.Sleep(daySoft)
 		r.slow(500 * time.Millisecond)
 		var wg sync.WaitGroup
 		wg.Go(func() { r.mustCall(t) }) // refreshes
 		synctest.Wait()
-		r.cache.Invalidate(old)
-		waiter := r.ask(t, &wg, budget)
+		r.Token.RevokeAll()
+		want(t, "outcome", r.mustCall(t).Token, callrecord.Repair)
 		wg.Wait()
-		if waiter.err != nil || waiter.outcome != callrecord.Wait {
-			t.Errorf("%+v", waiter)
-		}
-		want(t, "current token", r.mustGet(t), waiter.token)
 		want(t, "mints", r.Token.Mints(), 2)
 	})
 }

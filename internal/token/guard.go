@@ -5,14 +5,18 @@ import (
 	"io"
 	"net/http"
 
+	"omr-relay/internal/httpanswer"
 	"omr-relay/internal/problem"
 )
 
 // guard puts a guard on an answer: its status and headers are searched at once,
-// its body and trailers as they are read. The error is a [*problem.Error].
+// its body, decoded if it came coded, and its trailers as they are read. The error is a [*problem.Error].
 func guard(resp *http.Response, e *echo) error {
 	if e.inAny(resp.Status) || e.inHeader(resp.Header) {
 		return errEchoed("before its body")
+	}
+	if err := httpanswer.Decode(resp); err != nil {
+		return invalid(err)
 	}
 	if resp.Body != http.NoBody {
 		resp.Body = &guardedBody{ReadCloser: resp.Body, echo: e, trailer: func() http.Header { return resp.Trailer }}
@@ -34,9 +38,19 @@ func errEchoed(where string) *problem.Error {
 		Reason: "the upstream's answer repeats the access token, " + where}
 }
 
+// invalid makes a [*problem.Error] of what is wrong with an answer itself, and
+// leaves other errors as they are.
+func invalid(err error) error {
+	if e, ok := errors.AsType[*httpanswer.Error](err); ok {
+		return &problem.Error{Code: problem.UpstreamInvalidAnswer,
+			Detail: "The upstream's answer cannot be understood. The call was made.", Err: e}
+	}
+	return err
+}
+
 // guardedBody is an answer's body as far as it shows no token: Read fails where
 // one begins. What may turn out to be the beginning of one is held back until the
-// bytes that come next, or the end, tell; there is never less to hold back.
+// bytes that come next, or the end, tell.
 //
 // Like any body it is read by one goroutine and may be closed by another, also
 // after a Read that panicked.
@@ -96,17 +110,15 @@ func (b *guardedBody) next(buf []byte) ([]byte, int) {
 		b.err = errEchoed("and is broken off before it")
 		return nil, n
 	}
-	b.held = b.echo.begins(text)
 	switch {
 	case err == nil:
+		b.held = b.echo.begins(text)
 		copy(b.heldBack[:], text[len(text)-b.held:])
 		text = text[:len(text)-b.held]
-	case errors.Is(err, io.EOF):
-		if b.err = err; b.echo.inHeader(b.trailer()) {
-			b.err = errEchoed("after its body")
-		}
-	default:
-		b.err, text = err, text[:len(text)-b.held]
+	case errors.Is(err, io.EOF) && b.echo.inHeader(b.trailer()):
+		b.err = errEchoed("after its body")
+	default: // nothing comes after it that could make an echo of it
+		b.err = invalid(err)
 	}
 	return text, n
 }

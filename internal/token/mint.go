@@ -3,10 +3,11 @@ package token
 import (
 	"context"
 	"errors"
-	"maps"
+	"strings"
 	"time"
 
 	"omr-relay/internal/problem"
+	"omr-relay/internal/sensitive"
 	"omr-relay/secrets"
 )
 
@@ -18,14 +19,11 @@ type Source interface {
 }
 
 const (
-	// lookInterval is the least time between two reads of the secret while
-	// its last version stands rejected.
-	lookInterval = 5 * time.Second
-	// deniedHold is how long a version that the endpoint denied is not tried
-	// again; refusedHold is the same for other 4xx answers.
-	deniedHold  = time.Minute
-	refusedHold = 30 * time.Second
-	// maxRetryAfter bounds what callers are told, and so what is held back.
+	// readInterval is the least time between two reads of the secret while there
+	// is a verdict against the pair that the last one brought.
+	readInterval = 5 * time.Second
+	// maxRetryAfter bounds what callers are told, and how long an endpoint that is
+	// out of order is let alone for having asked.
 	maxRetryAfter = 30 * time.Second
 	// shortly is the advice after a failure that may pass any moment.
 	shortly = 2 * time.Second
@@ -38,84 +36,85 @@ type minter struct {
 	exchanger exchanger
 	lead      float64
 
-	// rejected are the secret versions that the token endpoint would not take,
-	// by version: a dead credential is not tried over and over, not even when
-	// versions take turns.
-	rejected  map[string]rejection
-	looked    time.Time // the last read of the secret
-	last      string    // the version that it brought
-	notBefore time.Time // the endpoint's own Retry-After, capped
+	verdicts verdicts
+	lastPair sensitive.String // that the last read of the secret brought
+	lastRead pause            // before the secret is read again for the sake of another pair
+	outage   pause            // the Retry-After of an endpoint that is out of order
 }
-
-// rejection is one judgement of the token endpoint.
-type rejection struct {
-	at    time.Time
-	hold  time.Duration
-	cause *exchangeError
-}
-
-func (r rejection) holds() bool { return within(r.at, r.hold) }
 
 // mint reads the secret and exchanges it for a token. It blocks until ctx ends
 // at the latest. Every error is a [*problem.Error].
 func (m *minter) mint(ctx context.Context) (*Token, error) {
-	// Within the deadline the endpoint's Retry-After is simply waited out.
-	if wait := m.notBefore.Sub(wallNow()); wait > 0 && wait <= maxRetryAfter && !sleep(ctx, wait) {
+	// Within the deadline it is simply waited out.
+	if wait := m.outage.left(); wait > 0 && !sleep(ctx, wait) {
 		return nil, &problem.Error{Code: problem.TokenUnavailable, Detail: detailToken, RetryAfter: wait,
 			Reason: "the token endpoint asked to be left alone"}
 	}
-	credentials, err := m.read(ctx)
+	credentials, err := m.usableCredentials(ctx)
 	if err != nil {
 		return nil, err
 	}
-	token, failure := m.try(ctx, credentials)
+	token, failure := m.exchange(ctx, credentials)
 	if failure != nil && failure.kind == denied {
+		against := m.verdicts.add(credentials.Pair(), failure)
 		// The secret may have been rotated between the read and the exchange.
-		if again, err := m.look(ctx); err == nil && again.Version != credentials.Version {
-			credentials = again
-			token, failure = m.try(ctx, credentials)
+		again, err := m.readSecret(ctx)
+		if err != nil || m.verdicts.against(again.Pair()) != nil {
+			return nil, m.sentBack(against)
 		}
+		credentials = again
+		token, failure = m.exchange(ctx, credentials)
 	}
 	if failure != nil {
-		return nil, m.remember(credentials.Version, failure)
+		return nil, m.failed(credentials.Pair(), failure)
 	}
-	delete(m.rejected, credentials.Version)
-	m.notBefore = time.Time{}
+	m.verdicts.clear(credentials.Pair())
+	m.outage = pause{}
 	return token, nil
 }
 
-// read returns the credentials unless they are known to be rejected.
-func (m *minter) read(ctx context.Context) (secrets.Credentials, error) {
-	maps.DeleteFunc(m.rejected, func(_ string, r rejection) bool { return !r.holds() })
-	// Once the hold is over, a look by somebody else moments ago is no reason
-	// to send away a caller who was told to come now.
-	if last, ok := m.rejected[m.last]; ok && within(m.looked, lookInterval) {
-		return secrets.Credentials{}, m.held(last)
+// usableCredentials returns the current credentials unless there is a verdict
+// against them.
+func (m *minter) usableCredentials(ctx context.Context) (secrets.Credentials, error) {
+	// Once the verdict's pause is over, a read by somebody else moments ago is no
+	// reason to send away a caller who was told to come now.
+	if known := m.verdicts.against(m.lastPair); known != nil && m.lastRead.left() > 0 && !m.waitOut(ctx, known) {
+		return secrets.Credentials{}, m.sentBack(known)
 	}
-	credentials, err := m.look(ctx)
+	credentials, err := m.readSecret(ctx)
 	if err != nil {
 		return secrets.Credentials{}, &problem.Error{Code: problem.CredentialsUnavailable, Detail: detailCredentials,
-			RetryAfter: lookInterval, Err: err}
+			RetryAfter: readInterval, Err: err}
 	}
-	if known, ok := m.rejected[credentials.Version]; ok {
-		return secrets.Credentials{}, m.held(known)
+	if known := m.verdicts.against(credentials.Pair()); known != nil && !m.waitOut(ctx, known) {
+		return secrets.Credentials{}, m.sentBack(known)
 	}
 	return credentials, nil
 }
 
-func (m *minter) look(ctx context.Context) (secrets.Credentials, error) {
+// waitOut waits for the end of a ban, if that comes before the secret may be read
+// again: whoever waits for this mint waits for another pair as well.
+func (m *minter) waitOut(ctx context.Context, v *verdict) bool {
+	wait := v.pause.left()
+	return v.failure.kind == banned && wait <= m.lastRead.left() && sleep(ctx, wait)
+}
+
+func (m *minter) readSecret(ctx context.Context) (secrets.Credentials, error) {
 	credentials, err := m.source.Get(ctx)
-	m.looked = wallNow()
+	m.lastRead = pauseFor(readInterval)
 	if err == nil {
-		m.last = credentials.Version
+		m.lastPair = credentials.Pair()
 	}
 	return credentials, err
 }
 
-func (m *minter) try(ctx context.Context, c secrets.Credentials) (*Token, *exchangeError) {
-	g, sent, err := m.exchanger.exchange(ctx, c)
+func (m *minter) exchange(ctx context.Context, c secrets.Credentials) (*Token, *exchangeError) {
+	g, sent, err := m.exchanger.exchange(ctx, c, m.lastRead)
 	if err != nil {
 		failure, _ := errors.AsType[*exchangeError](err)
+		if failure.kind == denied {
+			failure.reason += likelyCause(c)
+		}
 		return nil, failure
 	}
 	token := newToken(g.value, sent, g.lifetime, m.lead)
@@ -125,46 +124,42 @@ func (m *minter) try(ctx context.Context, c secrets.Credentials) (*Token, *excha
 	return token, nil
 }
 
-// remember keeps what the failure means for the next mint and returns it as
-// the caller will see it.
-func (m *minter) remember(version string, failure *exchangeError) error {
-	now := wallNow()
-	if failure.kind == transient {
-		e := &problem.Error{Code: problem.TokenUnavailable, Detail: detailToken, RetryAfter: shortly, Err: failure}
-		if failure.retryAfter > 0 {
-			e.RetryAfter = min(failure.retryAfter, maxRetryAfter)
-			m.notBefore = now.Add(e.RetryAfter)
+// likelyCause names what is wrong with credentials at first sight.
+func likelyCause(c secrets.Credentials) string {
+	for _, member := range []struct {
+		name  string
+		value sensitive.String
+	}{{"client_secret", c.ClientSecret}, {"client_id", c.ClientID}} {
+		if value := member.value.Reveal(); strings.HasSuffix(value, "\n") || strings.HasSuffix(value, "\r") {
+			return "; the " + member.name + " ends in a line break, which is the likely cause"
 		}
-		return e
 	}
-	r := rejection{at: now, hold: deniedHold, cause: failure}
-	if failure.kind == refused {
-		r.hold = refusedHold
-	}
-	if m.rejected == nil {
-		m.rejected = map[string]rejection{}
-	}
-	m.rejected[version] = r
-	return m.held(r)
+	return ""
 }
 
-// held is the error while a version stands rejected. Its RetryAfter is when a
-// call will do something new: the secret is read again, or the version tried.
-func (m *minter) held(r rejection) error {
-	until := m.looked.Add(lookInterval)
-	if r.cause.kind == refused {
-		until = r.at.Add(r.hold)
+// failed keeps what the failure means for the next mint and returns it as the
+// caller will see it.
+func (m *minter) failed(pair sensitive.String, failure *exchangeError) error {
+	if failure.kind != transient {
+		return m.sentBack(m.verdicts.add(pair, failure))
 	}
-	wait := max(until.Sub(wallNow()), time.Second)
-	return &problem.Error{Code: problem.TokenUnavailable, Detail: detailToken,
-		RetryAfter: min(wait, maxRetryAfter), Err: r.cause}
+	e := &problem.Error{Code: problem.TokenUnavailable, Detail: detailToken, RetryAfter: shortly, Err: failure}
+	if failure.retryAfter > 0 {
+		e.RetryAfter = min(failure.retryAfter, maxRetryAfter)
+		m.outage = pauseFor(e.RetryAfter)
+	}
+	return e
 }
 
-// within reports whether less than d has passed since then. A clock that was
-// set back makes it false, so that nothing is held for ever.
-func within(then time.Time, d time.Duration) bool {
-	elapsed := wallNow().Sub(then)
-	return elapsed >= 0 && elapsed < d
+// sentBack is the error while there is a verdict against the pair. Its RetryAfter
+// is when the pair will be sent again; where that is far off, when the secret will
+// be read again in the hope of another pair.
+func (m *minter) sentBack(v *verdict) error {
+	wait := v.pause.left()
+	if wait > maxRetryAfter {
+		wait = m.lastRead.left()
+	}
+	return &problem.Error{Code: problem.TokenUnavailable, Detail: detailToken, RetryAfter: max(wait, time.Second), Err: v.failure}
 }
 
 const (

@@ -178,7 +178,7 @@ func TestRepairThatFindsNoToken(t *testing.T) {
 		r.Token.RevokeAll()
 		r.Token.Accept("nobody", "none")
 		_, record, err := r.call(t)
-		wantFault(t, err, problem.TokenUnavailable, 5*time.Second)
+		wantFault(t, err, problem.TokenUnavailable, 10*time.Second)
 		want(t, "outcome", record.Token, callrecord.Repair)
 		want(t, "upstream calls", r.Aspose.Count(), 2)
 	})
@@ -225,6 +225,7 @@ func TestReplayIsTheSameRequest(t *testing.T) {
 			header := maps.Clone(one.Header)
 			delete(header, "Authorization")
 			delete(before, "Authorization")
+			before.Set("Accept-Encoding", "identity")
 			want(t, "the other headers", reflect.DeepEqual(header, before), true)
 		}
 	})

@@ -2,12 +2,19 @@
 // client-credentials grant (RFC 6749 §4.4), kept until it expires, refreshed
 // while calls run on it, and repaired when the upstream rejects it.
 //
+// Each file uses only those below it:
+//
 //	transport.go  puts the token on a call, replays the call once on a 401
+//	guard.go      keeps the token out of the answer
 //	cache.go      holds the token; one mint for many callers; soft refresh
-//	mint.go       secret → exchange, and what is remembered of failures
+//	mint.go       secret → exchange, and when callers are to come back
+//	verdicts.go   what the token endpoint has said of a pair of credentials
 //	exchange.go   one token request, and its retries
 //	answer.go     what the token endpoint answered, and for how long it holds
+//	failure.go    why a token request brought none, and what that calls for
+//	pause.go      a time during which something is let alone
 //	token.go      a token and its two expiries
+//	echo.go       finds what is secret of a token, in any text
 package token
 
 import (

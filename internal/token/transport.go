@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"omr-relay/internal/callrecord"
+	"omr-relay/internal/httpanswer"
 	"omr-relay/internal/problem"
 )
 
@@ -16,6 +17,9 @@ import (
 // Cache's token. It never lets an Authorization of the caller's through, and
 // replays a request once, with another token, when the upstream rejects the
 // first with 401. The replay needs GetBody on requests that have a body.
+//
+// Answers are asked for whole and not coded: Range and Accept-Encoding are set here,
+// and what comes coded is decoded. 101 is an error.
 //
 // No answer shows the token, or the one before it: any 24 consecutive characters
 // of the signature, or of the whole where it is no JWT, end the call or break the
@@ -68,8 +72,8 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// repair answers a 401: it drops the rejected token and sends the request once
-// more with the next one.
+// repair answers a 401: it sends the request once more, with another token than
+// the rejected one.
 func (t *Transport) repair(req *http.Request, resp *http.Response, rejected *Token) (*http.Response, error) {
 	// Not drained: the body may never come, and a repair is rare enough to
 	// cost a connection.
@@ -83,8 +87,7 @@ func (t *Transport) repair(req *http.Request, resp *http.Response, rejected *Tok
 	ctx := req.Context()
 	record := callrecord.From(ctx)
 	began := time.Now()
-	t.Cache.Invalidate(rejected)
-	token, _, err := t.Cache.Token(ctx)
+	token, err := t.Cache.replacement(ctx, rejected)
 	record.Token = callrecord.Repair
 	record.TokenTime += time.Since(began)
 	if err != nil {
@@ -118,9 +121,16 @@ func (t *Transport) send(req *http.Request, token *Token) (*http.Response, error
 	record.Sent = false // a call that was rejected before has not been taken
 	// The lists of values stay shared, and nobody changes them.
 	header := maps.Clone(req.Header)
+	if header == nil {
+		header = http.Header{}
+	}
+	watch := new(httpanswer.Watch)
 	authorized := req.WithContext(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
 		// Called by RoundTrip itself, before it writes anything.
 		GotConn: func(httptrace.GotConnInfo) {
+			if record.Sent {
+				record.UpstreamCalls++ // net/http, or Base, tries again
+			}
 			record.Sent = true
 			if !token.validAt(wallNow()) {
 				// It expired while the connection was made. Without it the
@@ -128,13 +138,15 @@ func (t *Transport) send(req *http.Request, token *Token) (*http.Response, error
 				header.Del("Authorization")
 			}
 		},
+		Got1xxResponse: watch.Got1xx,
 	}))
 	authorized.Header = header
+	httpanswer.AskPlain(header)
 	header["Authorization"] = []string{token.header.Reveal()}
 	record.UpstreamCalls++
-	resp, err := base.RoundTrip(authorized)
+	resp, err := watch.Final(base.RoundTrip(authorized))
 	if err != nil {
-		return nil, err
+		return nil, invalid(err)
 	}
 	record.UpstreamStatus = resp.StatusCode
 	resp.Request = req // which has no token in it

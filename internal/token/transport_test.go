@@ -24,7 +24,10 @@ func TestRecordOfACall(t *testing.T) {
 		})
 		check := func(got *callrecord.Record, outcome callrecord.Outcome, waited time.Duration, calls int) {
 			t.Helper()
-			want(t, "record", *got, callrecord.Record{Token: outcome, TokenTime: waited, UpstreamStatus: http.StatusOK, UpstreamCalls: calls})
+			want(t, "token", got.Token, outcome)
+			want(t, "token's time", got.TokenTime, waited)
+			want(t, "upstream's status", got.UpstreamStatus, http.StatusOK)
+			want(t, "upstream's calls", got.UpstreamCalls, calls)
 		}
 		check(r.mustCall(t), callrecord.Mint, 300*time.Millisecond, 1)
 		check(r.mustCall(t), callrecord.Hit, 0, 1)

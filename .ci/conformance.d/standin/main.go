@@ -1,6 +1,6 @@
 // Command standin serves the sandbox as a process of its own, for relays that
-// run in containers and under emulators: over HTTP on loopback, over TLS where
-// containers reach it. What arrived is told, and rotation steered, on a third
+// run in containers and under emulators: over HTTP and TLS on loopback, over TLS
+// where containers reach it. What arrived is told, and rotation steered, on a third
 // address; no body, token or credential ever is told there.
 //
 //	standin -tls ADDRESS -ca FILE
@@ -48,7 +48,7 @@ func run(ctx context.Context, tlsAddress, caFile string) error {
 	if err != nil {
 		return err
 	}
-	failed := make(chan error, 3)
+	failed := make(chan error, 4)
 	var servers []*http.Server
 	serve := func(address string, h http.Handler, secure bool) (host string, err error) {
 		listener, err := net.Listen("tcp", address)
@@ -71,22 +71,25 @@ func run(ctx context.Context, tlsAddress, caFile string) error {
 		}
 	}()
 
-	var plain, secure, control string
+	var plain, secure, local, control string
 	if plain, err = serve("127.0.0.1:0", services.Upstream(), false); err != nil {
 		return err
 	}
 	if secure, err = serve(tlsAddress, services.Upstream(), true); err != nil {
 		return err
 	}
+	if local, err = serve("127.0.0.1:0", services.Upstream(), true); err != nil {
+		return err
+	}
 	if control, err = serve("127.0.0.1:0", newControl(services), false); err != nil {
 		return err
 	}
-	_, port, err := net.SplitHostPort(secure)
-	if err != nil {
-		return err
+	named := func(host, address string) string {
+		_, port, _ := net.SplitHostPort(address) // of a listener's own making
+		return net.JoinHostPort(host, port)
 	}
-	_, err = fmt.Printf("STANDIN_HTTP=http://%s\nSTANDIN_HTTPS=https://%s\nSTANDIN_CONTROL=http://%s\n",
-		plain, net.JoinHostPort(containerHost, port), control)
+	_, err = fmt.Printf("STANDIN_HTTP=http://%s\nSTANDIN_HTTPS=https://%s\nSTANDIN_TLS=https://%s\nSTANDIN_CONTROL=http://%s\n",
+		plain, named(containerHost, secure), named("localhost", local), control)
 	if err != nil {
 		return fmt.Errorf("printing the addresses: %w", err)
 	}

@@ -19,6 +19,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -41,8 +42,7 @@ type Server struct {
 	queue    chan *invocation
 	polled   chan struct{}
 	once     sync.Once
-	left     chan struct{}
-	leave    sync.Once
+	waiting  atomic.Int32
 
 	mu      sync.Mutex // guards what follows
 	serial  int
@@ -91,7 +91,7 @@ func Start() (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listening on loopback: %w", err)
 	}
-	s := &Server{listener: l, queue: make(chan *invocation), polled: make(chan struct{}), left: make(chan struct{}), running: map[string]*invocation{}}
+	s := &Server{listener: l, queue: make(chan *invocation), polled: make(chan struct{}), running: map[string]*invocation{}}
 	s.http = &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = s.http.Serve(l) }()
 	return s, nil
@@ -104,9 +104,8 @@ func (s *Server) Addr() string { return s.listener.Addr().String() }
 // is over.
 func (s *Server) Polled() <-chan struct{} { return s.polled }
 
-// Left is closed when the bootstrap first hangs up while it waits for an
-// invocation.
-func (s *Server) Left() <-chan struct{} { return s.left }
+// Waiting is how many polls there are that have got no invocation yet.
+func (s *Server) Waiting() int { return int(s.waiting.Load()) }
 
 // Close ends the API, and waiting polls with it.
 func (s *Server) Close() error { return s.http.Close() }
@@ -176,11 +175,14 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *Server) next(w http.ResponseWriter, r *http.Request) {
 	s.once.Do(func() { close(s.polled) })
 	var inv *invocation
+	s.waiting.Add(1)
 	select {
 	case inv = <-s.queue:
 	case <-r.Context().Done():
-		s.leave.Do(func() { close(s.left) })
-		return
+	}
+	s.waiting.Add(-1)
+	if inv == nil {
+		return // the bootstrap has hung up
 	}
 	trace := inv.event.TraceID
 	if trace == "" {

@@ -1,4 +1,4 @@
-package radix64
+package fastbase64
 
 import (
 	"bytes"

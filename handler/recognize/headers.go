@@ -5,37 +5,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"omr-relay/internal/omr"
 )
 
-// preferredWait reads Prefer (RFC 7240): wait=N seconds, and respond-async for
-// no wait where no other is given. What cannot be read is no preference.
-func preferredWait(h http.Header) (wait time.Duration, ok bool) {
-	async := false
-	for preference := range strings.SplitSeq(strings.Join(h.Values("Prefer"), ","), ",") {
-		preference, _, _ = strings.Cut(preference, ";")
-		name, value, _ := strings.Cut(preference, "=")
-		switch name = strings.TrimSpace(name); {
-		case strings.EqualFold(name, "respond-async"):
-			async = true
-		case strings.EqualFold(name, "wait"):
-			seconds, err := strconv.ParseUint(strings.Trim(strings.TrimSpace(value), `"`), 10, 31)
-			if err == nil {
-				return time.Duration(seconds) * time.Second, true
-			}
-		}
-	}
-	return 0, async
-}
-
-// declare says which preference was followed.
-func (t times) declare(h http.Header) {
-	if t.applied >= 0 {
-		h.Set("Preference-Applied", "wait="+strconv.Itoa(t.applied))
-	}
-}
+const zipType = "application/zip"
 
 // mediaRanges returns those of Accept in their order, each with its weight.
 func mediaRanges(h http.Header) (ranges []mediaRange) {

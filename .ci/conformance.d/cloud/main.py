@@ -1,0 +1,24 @@
+"""Runs LocalStack with what its free edition lacks: an executor for functions, and authorizers.
+
+Environment: FUNCTION_LOGS, a directory that gets a file for each execution environment; FUNCTION_CA, a file
+with the authorities that functions trust, as the certificates in Lambda's image.
+"""
+
+import pathlib
+import sys
+
+import runtime
+
+runtime.install()  # before anything else of LocalStack is loaded
+
+sys.path.append(str(pathlib.Path(__file__).parents[1]))  # what the checks share
+
+import gateway
+import stacks
+import updates
+from localstack.runtime.main import main
+
+gateway.install()
+stacks.install()
+updates.install()
+main()

@@ -1,0 +1,208 @@
+package recognize
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"omr-relay/handler/gateway"
+	"omr-relay/internal/document"
+	"omr-relay/internal/jsonscan"
+	"omr-relay/internal/omr"
+	"omr-relay/internal/problem"
+)
+
+// scans are what a recognition needs.
+type scans struct {
+	images    []file
+	pattern   file
+	format    omr.Format
+	threshold *int
+}
+
+// readScans reads a request, in place, and checks all that can be checked before
+// a call is paid for.
+func readScans(req *gateway.Request) (*scans, error) {
+	s := &scans{}
+	mediaType, params, err := contentOf(req)
+	if err != nil {
+		return nil, err
+	}
+	switch mediaType {
+	case "multipart/form-data":
+		err = s.readForm(req.Body.B, params["boundary"])
+	case "application/json", "text/json":
+		err = s.readJSON(req.Body.B)
+	default:
+		return nil, &problem.Error{Code: problem.UnsupportedMediaType,
+			Detail: "Send multipart/form-data (curl -F image=@scan.jpg -F pattern=@form.omr) or the upstream's JSON task."}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if s.format == "" {
+		s.format = acceptedFormat(req.Header)
+	}
+	if err := s.check(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *scans) readForm(body []byte, boundary string) error {
+	parts, err := splitMultipart(body, boundary)
+	if err != nil {
+		return errMalformed("multipart/form-data")
+	}
+	for _, p := range parts {
+		field := fieldOf(p.name)
+		switch field {
+		case fieldImage:
+			s.images = append(s.images, file{p.filename, p.data})
+		case fieldPattern:
+			err = s.setPattern(p.data)
+		case fieldFormat:
+			err = s.setFormat(string(p.data))
+		case fieldThreshold:
+			err = s.setThreshold(strings.TrimSpace(string(p.data)))
+		default:
+			err = errField(field)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fieldOf is the name by which a field is known here, in whatever case and by
+// whichever of its names it came.
+func fieldOf(name string) string {
+	switch strings.ToLower(name) {
+	case "image", "images", "image[]", "images[]":
+		return fieldImage
+	case "omrfile", "pattern":
+		return fieldPattern
+	case "outputformat", "format":
+		return fieldFormat
+	case "recognitionthreshold":
+		return fieldThreshold
+	case "upload", "uploads":
+		return fieldUpload
+	default:
+		return ""
+	}
+}
+
+// errField refuses what would be ignored: a threshold that is misspelt would be
+// paid for and not be kept.
+func errField(field string) error {
+	if field == fieldUpload {
+		return errInput(fieldUpload, "there is no bucket here to upload to")
+	}
+	return &problem.Error{Code: problem.InvalidInput,
+		Detail: "There is a field that is none of image, omrFile (or pattern), outputFormat (or format) and recognitionThreshold."}
+}
+
+func (s *scans) setPattern(data []byte) error {
+	if s.pattern.data != nil {
+		return errInput(fieldPattern, "there is more than one")
+	}
+	s.pattern.data = slices.Clip(data)
+	return nil
+}
+
+func (s *scans) setFormat(text string) error {
+	switch f := omr.Format(strings.ToUpper(strings.TrimSpace(text))); f {
+	case omr.CSV, omr.JSON, omr.XML:
+		s.format = f
+		return nil
+	default:
+		return errInput(fieldFormat, "it must be CSV, JSON or XML")
+	}
+}
+
+func (s *scans) setThreshold(text string) error {
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 0 || n > 100 {
+		return errInput(fieldThreshold, "it must be a whole number from 0 to 100, or be left out")
+	}
+	s.threshold = &n
+	return nil
+}
+
+// readJSON reads the upstream's own task.
+func (s *scans) readJSON(body []byte) error {
+	err := jsonscan.Object(body, func(name string, value []byte) (err error) {
+		if string(value) == "null" {
+			return nil
+		}
+		switch field := fieldOf(name); field {
+		case fieldImage:
+			return s.readImages(value)
+		case fieldPattern:
+			data, err := decode(fieldPattern, value)
+			if err != nil {
+				return err
+			}
+			return s.setPattern(data)
+		case fieldFormat:
+			text, err := jsonscan.Unquote(value)
+			if err != nil {
+				return errInput(fieldFormat, "it must be a text")
+			}
+			return s.setFormat(string(text))
+		case fieldThreshold:
+			return s.setThreshold(string(value))
+		default:
+			return errField(field)
+		}
+	})
+	return jsonProblem(err)
+}
+
+// readImages takes the upstream's list, or one image alone.
+func (s *scans) readImages(value []byte) error {
+	if value[0] != '[' {
+		data, err := decode(fieldImage, value)
+		s.images = append(s.images, file{data: data})
+		return err
+	}
+	return jsonscan.Array(value, func(element []byte) error {
+		if element[0] == '{' {
+			return errField(fieldUpload)
+		}
+		data, err := decode(fieldImage, element)
+		s.images = append(s.images, file{data: data})
+		return err
+	})
+}
+
+// check judges the whole, and gives nameless images their numbers.
+func (s *scans) check() error {
+	switch count := len(s.images); {
+	case count == 0:
+		return errInput(fieldImage, "there is none")
+	case count > MaxImages:
+		return errInput(fieldImage, "there are %d, and %d at most can be in one request", count, MaxImages)
+	case count > 1 && s.format == omr.XML:
+		return errInput(fieldFormat, "several images make a table, CSV or JSON, and no XML")
+	}
+	for i := range s.images {
+		if err := checkImage(i+1, s.images[i].data); err != nil {
+			return err
+		}
+		if s.images[i].name == "" {
+			s.images[i].name = strconv.Itoa(i + 1)
+		}
+	}
+	switch {
+	case s.pattern.data == nil:
+		return errInput(fieldPattern, "there is none")
+	case document.Identify(s.pattern.data) == document.Empty:
+		return errInput(fieldPattern, "it is empty")
+	case !document.IsPattern(s.pattern.data):
+		return errInput(fieldPattern, "it is not a recognition pattern, which is the .omr file that was generated with the form")
+	}
+	return nil
+}
