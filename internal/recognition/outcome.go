@@ -14,7 +14,7 @@ const (
 	// known.
 	SubmissionUnknown = "submission_unknown"
 	// Refused: the submission was refused, so nothing was paid.
-	Refused = "refused"
+	Refused = "upstream_refused"
 	// NotReady: the result was not there after a long time.
 	NotReady = "not_ready"
 	// NotFetched: asking for the result failed.

@@ -94,7 +94,7 @@ func TestFates(t *testing.T) {
 		// With Resubmit, those without answers are sent again.
 		cfg.Resubmit = true
 		s.SetOutcomes()
-		if outcomes, err = recognition.Run(t.Context(), cfg, sheets(6)); err != nil {
+		if _, err = recognition.Run(t.Context(), cfg, sheets(6)); err != nil {
 			t.Fatal(err)
 		}
 		want := map[string]int{"sheet 0": 1, "sheet 1": 2, "sheet 2": 2, "sheet 3": 1, "sheet 4": 2, "sheet 5": 1}
@@ -216,7 +216,7 @@ func TestRefusedSheet(t *testing.T) {
 		}
 		cfg := config(t, s, nil)
 		outcomes, err := recognition.Run(t.Context(), cfg, sheets(5))
-		if err != nil || statuses(outcomes) != "[Ok:3 refused:2]" {
+		if err != nil || statuses(outcomes) != "[Ok:3 upstream_refused:2]" {
 			t.Error(statuses(outcomes), err)
 		}
 		if got, want := outcomes[3].Reason(), "not taken, and not paid for: refused with 400: Not an image."; got != want {

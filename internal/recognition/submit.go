@@ -71,6 +71,6 @@ func (r *run) send(ctx context.Context, task *omr.Task) (string, error) {
 		}
 	})
 	defer stop()
-	inner, _ = callrecord.With(inner)
-	return r.Client.Submit(inner, omr.Recognition, task)
+	recording, _ := callrecord.With(inner)
+	return r.Client.Submit(recording, omr.Recognition, task)
 }
