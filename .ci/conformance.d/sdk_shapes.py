@@ -112,6 +112,7 @@ class Java(SDK):
     """Every URL ends in "?" or "&", and cancel has a spelling of its own."""
 
     token_for_every_call = True
+    headers = {"Accept": "application/json"}
 
     def submit(self, kind):
         return super().submit(kind) + "?"
