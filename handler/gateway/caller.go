@@ -13,23 +13,23 @@ type Caller struct {
 // HTTP API puts a JWT's claims where a REST API puts a user pool's.
 func restCaller(identity, authorizer []byte) Caller {
 	var keyID, caller, claims, jwt, principal []byte
-	pick(identity, member{"apiKeyId", &keyID}, member{"caller", &caller})
-	pick(authorizer, member{"claims", &claims}, member{"jwt", &jwt}, member{"principalId", &principal})
+	_ = pick(identity, member{"apiKeyId", &keyID}, member{"caller", &caller})
+	_ = pick(authorizer, member{"claims", &claims}, member{"jwt", &jwt}, member{"principalId", &principal})
 	if claims == nil {
-		pick(jwt, member{"claims", &claims})
+		_ = pick(jwt, member{"claims", &claims})
 	}
 	var client, subject []byte
-	pick(claims, member{"client_id", &client}, member{"sub", &subject})
+	_ = pick(claims, member{"client_id", &client}, member{"sub", &subject})
 	return Caller{KeyID: named(keyID), Principal: named(caller, client, subject, principal)}
 }
 
 // httpCaller is the same for payload format 2.0.
 func httpCaller(authorizer []byte) Caller {
 	var iam, jwt, claims, caller, client, subject []byte
-	pick(authorizer, member{"iam", &iam}, member{"jwt", &jwt})
-	pick(iam, member{"callerId", &caller})
-	pick(jwt, member{"claims", &claims})
-	pick(claims, member{"client_id", &client}, member{"sub", &subject})
+	_ = pick(authorizer, member{"iam", &iam}, member{"jwt", &jwt})
+	_ = pick(iam, member{"callerId", &caller})
+	_ = pick(jwt, member{"claims", &claims})
+	_ = pick(claims, member{"client_id", &client}, member{"sub", &subject})
 	return Caller{Principal: named(caller, client, subject)}
 }
 

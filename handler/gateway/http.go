@@ -17,7 +17,7 @@ func decodeHTTP(m members, e *Event) error {
 		member{"stage", &stage}, member{"http", &call}); err != nil {
 		return err
 	}
-	pick(call, member{"method", &method})
+	_ = pick(call, member{"method", &method})
 	params, err := m.texts("pathParameters")
 	if err != nil {
 		return err

@@ -110,13 +110,10 @@ type member struct {
 }
 
 // pick finds members of an object, in one go. What is not there, or no object,
-// leaves everything as it is. It never fails: most of what it reads only the log
-// wants, and that must not decide over a call.
-func pick(object []byte, wanted ...member) {
-	if len(object) == 0 {
-		return
-	}
-	_ = jsonscan.Object(object, func(name string, value []byte) error {
+// leaves everything as it is. Its error is for what must be an object; of what only
+// the log wants it is dropped, for that must not decide over a call.
+func pick(object []byte, wanted ...member) error {
+	return jsonscan.Object(object, func(name string, value []byte) error {
 		for _, m := range wanted {
 			if m.name == name {
 				*m.into = value
@@ -131,10 +128,9 @@ func (m members) pick(name string, wanted ...member) error {
 	if !m.has(name) {
 		return nil
 	}
-	if jsonscan.Object(m[name], func(string, []byte) error { return nil }) != nil {
+	if pick(m[name], wanted...) != nil {
 		return errMember(name)
 	}
-	pick(m[name], wanted...)
 	return nil
 }
 
@@ -172,7 +168,7 @@ func (m members) recordsSource() (source string) {
 	first := errors.New("the first will do")
 	_ = jsonscan.Array(m["Records"], func(record []byte) error {
 		var raw []byte
-		pick(record, member{"eventSource", &raw}, member{"EventSource", &raw})
+		_ = pick(record, member{"eventSource", &raw}, member{"EventSource", &raw})
 		source = textOf(raw)
 		return first
 	})
