@@ -91,6 +91,9 @@ func TestInvalidInput(t *testing.T) {
 		{"a threshold as text", task(`{` + image + `,` + pattern + `,"recognitionThreshold":"5"}`), "recognitionThreshold", "whole number"},
 		{"a format that is no text", task(`{` + image + `,` + pattern + `,"outputFormat":5}`), "outputFormat", "must be a text"},
 		{"an unknown member", task(`{` + image + `,` + pattern + `,"private":5}`), "", "a field that is none of"},
+		{"a format in the query", withQuery(form(scansForm(1)), "outputFormat=private"), "outputFormat", "it must be CSV, JSON or XML"},
+		{"an unknown option in the query", withQuery(task(`{`+image+`,`+pattern+`}`), "private=5"), "", "a field that is none of"},
+		{"a pattern in the query", withQuery(form([]field{{"image", "a.jpg", scan(0)}}), "pattern=private"), "", "a field that is none of"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, r *rig) {
@@ -292,4 +295,48 @@ func TestMemory(t *testing.T) {
 			t.Errorf("%s: %d bytes of memory for one of %d, %v", name, used, len(large), err)
 		}
 	}
+}
+
+func withQuery(req *gateway.Request, query string) *gateway.Request {
+	req.Query = query
+	return req
+}
+
+// TestOptionsInQuery: they count as the body's do, and less where both have them.
+func TestOptionsInQuery(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		for _, tt := range []struct {
+			name, contentType string
+			req               *gateway.Request
+		}{
+			{"a form", "application/xml", withQuery(form(scansForm(1)), "format=xml&recognitionThreshold=7")},
+			{"a form with others", "application/json", withQuery(form(scansForm(1, field{name: "format", value: "JSON"})), "format=xml&recognitionThreshold=7")},
+			{"a task", "application/xml", withQuery(request(taskJSON(1, nil), "Content-Type", "application/json"), "OUTPUTFORMAT=csv&OUTPUTFORMAT=xml&recognitionThreshold=7&")},
+		} {
+			var submitted string
+			r.on(func(call, _ int, req *http.Request) (*http.Response, error) {
+				if call == submission {
+					body, err := req.GetBody()
+					if err != nil {
+						t.Fatal(err)
+					}
+					sent, _ := io.ReadAll(body)
+					submitted = string(sent)
+				}
+				return nil, nil
+			})
+			got := r.post(t, tt.req)
+			if got.status != 200 || got.header.Get("Content-Type") != tt.contentType || !strings.Contains(submitted, `"recognitionThreshold":7`) {
+				t.Errorf("%s: %v", tt.name, got)
+			}
+		}
+		got := r.generate(t, withQuery(form([]field{{"markup", "", markup}, {"paperSize", "", "Letter"}}, "Accept", "application/zip"), "paperSize=A4&fontSize=9"))
+		if got.status != 200 {
+			t.Errorf("a form to print: %v", got)
+		}
+		for _, query := range []string{"paperSize=A3", "private=1"} {
+			got = r.generate(t, withQuery(form([]field{{"markup", "", markup}}, "Accept", "application/zip"), query))
+			wantProblem(t, got, problem.InvalidInput, "")
+		}
+	})
 }
