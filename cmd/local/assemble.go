@@ -54,7 +54,7 @@ func assemble(ctx context.Context, c console) (*function, error) {
 	announce(tell, realSecret, realUpstream)
 	log := &causes{w: c.stderr}
 	relay := app.New(cfg, app.Options{AWS: awsCfg, Log: log, Wrap: tell.wrap})
-	return &function{handler: relay, tell: tell, causes: log, close: shutdown}, nil
+	return &function{handler: relay, tell: tell, causes: log, close: shutdown, allowOrigin: cfg.AllowOrigin}, nil
 }
 
 // withStandIns fills in the stand-ins' addresses where nothing is configured.

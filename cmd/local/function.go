@@ -26,6 +26,8 @@ type function struct {
 	tell    *narrator
 	causes  *causes // nil: nobody asks why
 	close   func()
+
+	allowOrigin string // whose pages may call the relay; empty is none
 }
 
 // server answers an event, whole or in whatever way it is set to.
