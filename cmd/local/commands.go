@@ -41,7 +41,7 @@ func newRoot(program string, c console, begin func()) *cobra.Command {
 		},
 		RunE: func(*cobra.Command, []string) error { return nil }, // Args has refused
 	}
-	root.AddCommand(newInvoke(c), newStartAPI(c))
+	root.AddCommand(newInvoke(c), newStartAPI(c), newRecognize(c))
 	return root
 }
 
@@ -100,6 +100,53 @@ Each request becomes the event that API Gateway would send.`,
 	flags.IntVar(&port, "port", 3000, "serve on this `PORT`; 0 is a free one")
 	flags.StringArrayVar(&keys, "api-key", nil, "serve callers that send this `KEY` alone, as if deployed; once for each caller")
 	noFiles(command, "host", "port", "api-key")
+	return command
+}
+
+func newRecognize(c console) *cobra.Command {
+	var o recognizeOptions
+	command := &cobra.Command{
+		Use:   "recognize FILE|FOLDER... --pattern FORM.omr",
+		Short: "Make one table of the answers on scanned forms",
+		Long: `Recognize scans by a deployed relay, or by the one in this program, and make one
+table of all answers. Folders are searched for JPEG, PNG, GIF, TIFF, BMP and PDF;
+each page of a PDF or TIFF is a sheet.
+
+With -o the table is written to a file, as a whole, and the sheets that a person
+must look at to .exceptions.csv beside it. A .journal beside it, for your eyes
+alone, remembers what was submitted: broken off, the same command goes on where it
+was, and pays for no sheet twice. Without -o the table is printed.
+
+Exit status: 0 if every sheet has its answers; 1 if a person must look at some, or
+if it was broken off; 2 if nothing was sent.`,
+		Example: example(
+			"recognize events/sample --pattern events/sample/form.omr --sample",
+			"recognize scans/ --pattern form.omr -o answers.csv --url https://example.execute-api.eu-central-1.amazonaws.com/prod",
+			"recognize class.pdf late.jpg --pattern form.omr -o answers.json --jobs 8"),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return &usageError{"recognize takes FILEs or FOLDERs"}
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error { return recognize(cmd.Context(), c, args, o) },
+	}
+	flags := command.Flags()
+	flags.StringVarP(&o.pattern, "pattern", "p", "", "the recognition pattern, an .omr `FILE`; required")
+	flags.StringVarP(&o.output, "output", "o", "", "write the table to this `FILE`")
+	flags.StringVar(&o.format, "format", "", "csv, json or xml `FORMAT`; by default as the output's name says, or csv")
+	flags.IntVar(&o.threshold, "threshold", -1, "recognition threshold of 0 to 100 `PERCENT`; -1 leaves it to Aspose")
+	flags.IntVarP(&o.jobs, "jobs", "j", 4, "sheets under way at once, an `N` of 1 to 64")
+	flags.StringVar(&o.url, "url", "", "the `URL` of a deployed relay; else OMR_RELAY_URL")
+	flags.StringVar(&o.key, "key", "", "its API `KEY`; else OMR_RELAY_KEY, which no list of processes shows")
+	flags.BoolVar(&o.sample, "sample", false, "recognize nothing: answers are a stand-in's samples")
+	flags.BoolVar(&o.resubmit, "resubmit", false, "send sheets again that have no answers though they were, or may have been, received; each may be paid for again")
+	flags.BoolVar(&o.skip, "skip-unreadable", false, "go on without scans that cannot be sent, and list them as exceptions")
+	noFiles(command, "threshold", "jobs", "url", "key")
+	complete(command, "format", cobra.FixedCompletions([]cobra.Completion{"csv", "json", "xml"}, cobra.ShellCompDirectiveNoFileComp))
+	complete(command, "pattern", func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		return []cobra.Completion{"omr"}, cobra.ShellCompDirectiveFilterFileExt
+	})
 	return command
 }
 

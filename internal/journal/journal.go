@@ -3,8 +3,9 @@
 // sheet twice.
 //
 // A journal is a file of JSON lines, which only its owner can read: it holds task
-// ids and answers. Lines are added and never changed. A line that was being
-// written when the machine stopped is cut off when the journal is opened again.
+// ids and answers. Lines are added and never changed. Behind them there is room,
+// of zeros, while a run goes on. A line that was being written when the machine
+// stopped is cut off when the journal is opened again.
 //
 //	journal.go  Journal: what is recorded, and when it is safe on disk
 //	replay.go   reading a journal from its beginning
@@ -49,8 +50,14 @@ type Journal struct {
 	mu     sync.Mutex // guards what follows
 	file   *os.File
 	size   int64 // of the lines that are whole
+	room   int64 // of the file: what is behind the lines is zeros
 	sheets map[string]State
 }
+
+// reserve is room on disk that only tasks' ids are written into: when the disk is
+// full, submissions may be under way, and an id that cannot be recorded is lost.
+// It is enough for more than 64 of them, and for what it takes to allocate it.
+const reserve = 16 << 10
 
 // ErrLocked says that another run has the journal open.
 var ErrLocked = errors.New("another run is writing it")
@@ -97,7 +104,7 @@ func (j *Journal) begin() error {
 	if j.sheets, j.size, err = replay(j.file); err != nil {
 		return fmt.Errorf("%s: %w", j.file.Name(), err)
 	}
-	if j.size < info.Size() {
+	if j.room = j.size; j.size < info.Size() {
 		if err := j.file.Truncate(j.size); err != nil {
 			return err
 		}
@@ -113,26 +120,27 @@ func (j *Journal) State(sheet string) State {
 }
 
 // Intend records that a sheet is about to be submitted. It returns once that is
-// safe on disk: before it has, nothing may be sent.
+// safe on disk, and room for the task's id with it: before it has, nothing may be
+// sent.
 func (j *Journal) Intend(sheet string) error {
-	return j.add(record{Sheet: sheet, Intent: true}, true)
+	return j.add(record{Sheet: sheet, Intent: true}, reserve, true)
 }
 
 // Submitted records the task of a sheet. It returns once that is safe on disk.
 func (j *Journal) Submitted(sheet, task string) error {
-	return j.add(record{Sheet: sheet, Task: task}, true)
+	return j.add(record{Sheet: sheet, Task: task}, 0, true)
 }
 
 // Refused records that a submission was not received. It may be lost with the
 // machine's power: then the sheet counts as one that may have been received.
 func (j *Journal) Refused(sheet string) error {
-	return j.add(record{Sheet: sheet, Refused: true}, false)
+	return j.add(record{Sheet: sheet, Refused: true}, 0, false)
 }
 
 // Finish records what became of a sheet's task. It may be lost with the machine's
 // power: then the task is asked for again.
 func (j *Journal) Finish(sheet string, r Result) error {
-	return j.add(record{Sheet: sheet, Result: &r}, false)
+	return j.add(record{Sheet: sheet, Result: &r}, reserve, false)
 }
 
 // Result reads the result of a sheet that is Done.
@@ -164,11 +172,12 @@ func (j *Journal) Close() error {
 	if j.temporary {
 		return errors.Join(j.file.Close(), os.Remove(j.file.Name()))
 	}
-	return errors.Join(j.file.Sync(), j.file.Close())
+	return errors.Join(j.file.Truncate(j.size), j.file.Sync(), j.file.Close())
 }
 
-// add writes a line in one piece and, if it must be safe, to the disk itself.
-func (j *Journal) add(r record, safe bool) error {
+// add writes a line in one piece, which leaves so much room behind it, and, if it
+// must be safe, to the disk itself.
+func (j *Journal) add(r record, left int64, safe bool) error {
 	r.At = time.Now().UTC().Truncate(time.Second)
 	line, err := json.Marshal(r)
 	if err != nil {
@@ -177,9 +186,11 @@ func (j *Journal) add(r record, safe bool) error {
 	line = append(line, '\n')
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	if err := j.allocate(j.size + int64(len(line)) + left); err != nil {
+		return fmt.Errorf("writing the journal: %w", err)
+	}
 	if _, err := j.file.WriteAt(line, j.size); err != nil {
-		// What is left of it would spoil the next line.
-		return errors.Join(fmt.Errorf("writing the journal: %w", err), j.file.Truncate(j.size))
+		return fmt.Errorf("writing the journal: %w", err)
 	}
 	if safe && !j.temporary {
 		if err := j.file.Sync(); err != nil {
@@ -188,6 +199,24 @@ func (j *Journal) add(r record, safe bool) error {
 	}
 	r.apply(j.sheets, j.size, int64(len(line)))
 	j.size += int64(len(line))
+	return nil
+}
+
+// allocate sees to it that the file is at least so long, all of it on disk.
+func (j *Journal) allocate(length int64) error {
+	if length <= j.room {
+		return nil
+	}
+	zeros := make([]byte, length-j.room+reserve)
+	_, err := j.file.WriteAt(zeros, j.room)
+	if err != nil { // there may be room for what is needed
+		zeros = zeros[:length-j.room]
+		_, err = j.file.WriteAt(zeros, j.room)
+	}
+	if err != nil {
+		return errors.Join(err, j.file.Truncate(j.room))
+	}
+	j.room += int64(len(zeros))
 	return nil
 }
 

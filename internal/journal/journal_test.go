@@ -134,27 +134,37 @@ func TestJournalIsOneRuns(t *testing.T) {
 	must(t, open(t, path).Close())
 }
 
-// A disk that is full is told, and spoils nothing of what is there.
+// A disk that is full is told before anything is sent; the ids of the tasks that
+// are under way still have their room.
 func TestJournalFullDisk(t *testing.T) {
 	// The limit goes for the whole process, so it is put back.
 	var before syscall.Rlimit
 	must(t, syscall.Getrlimit(syscall.RLIMIT_FSIZE, &before))
 	path := filepath.Join(t.TempDir(), "j")
 	j := open(t, path)
-	must(t, j.Intend("a"))
+	for i := range 64 {
+		must(t, j.Intend(strconv.Itoa(i)))
+	}
 	info, err := os.Stat(path)
 	must(t, err)
-	must(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: uint64(info.Size()) + 20, Max: before.Max}))
-	err = j.Submitted("a", "task-a")
-	must(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &before))
-	if !errors.Is(err, syscall.EFBIG) || j.State("a").Task != "" {
-		t.Errorf("%v, %+v", err, j.State("a"))
+	must(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: uint64(info.Size()), Max: before.Max}))
+	var submitted, full error
+	for i := range 64 {
+		submitted = errors.Join(submitted, j.Submitted(strconv.Itoa(i), strings.Repeat("t", 36)))
 	}
-	must(t, j.Submitted("a", "task-a"), j.Close())
+	for range 1000 { // until what was allocated ahead is used up
+		full = errors.Join(full, j.Intend("one more"))
+	}
+	result := j.Finish("0", journal.Result{Data: make([]byte, 32<<10)})
+	must(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &before))
+	if submitted != nil || !errors.Is(full, syscall.EFBIG) || !errors.Is(result, syscall.EFBIG) {
+		t.Errorf("ids: %v; an intent: %v; a result: %v", submitted, full, result)
+	}
+	must(t, j.Finish("0", journal.Result{Status: "Ok"}), j.Close())
 	j = open(t, path)
 	defer j.Close()
-	if j.State("a").Task != "task-a" {
-		t.Errorf("%+v", j.State("a"))
+	if j.State("63").Task == "" || !j.State("0").Done {
+		t.Errorf("%+v, %+v", j.State("63"), j.State("0"))
 	}
 }
 
