@@ -48,4 +48,7 @@ func TestOpenAPI(t *testing.T) {
 		}
 		described = slices.DeleteFunc(described, func(p string) bool { return p == path })
 	}
+	if len(described) > 0 {
+		t.Errorf("the description has %q, which are no routes", described)
+	}
 }

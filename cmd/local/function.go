@@ -27,6 +27,8 @@ type function struct {
 	causes  *causes // nil: nobody asks why
 	sample  bool    // a stand-in is the upstream
 	close   func()
+
+	allowOrigin string // whose pages may call the relay; empty is none
 }
 
 // server answers an event, whole or in whatever way it is set to.

@@ -32,7 +32,7 @@ func startAPI(ctx context.Context, c console, host string, port int, keys apiKey
 	}
 	defer fn.close()
 
-	door := admission{keys: keys, host: host, tell: func(why string) { fn.tell.line(signOut, "refused", why, bad) }}
+	door := admission{keys: keys, host: host, origin: fn.allowOrigin, tell: func(why string) { fn.tell.line(signOut, "refused", why, bad) }}
 	shown, err := newPage(&door, fn.sample, &gateway{door: door, respond: fn.respond, problem: fn.tell.problem})
 	if err != nil {
 		return err
@@ -95,6 +95,10 @@ type gateway struct {
 }
 
 func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if g.door.origin != "" {
+		// On the API's own refusals as well: else a page cannot tell them from a network that is down.
+		w.Header().Set("Access-Control-Allow-Origin", g.door.origin)
+	}
 	from, ok := g.door.admit(w, r)
 	if !ok {
 		return

@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -265,4 +266,37 @@ func FuzzDecode(f *testing.F) {
 			}
 		}
 	})
+}
+
+// brokenOff gives its text together with the error that ends it, as readers may.
+type brokenOff struct {
+	texts []string
+	err   error
+}
+
+func (b *brokenOff) Read(p []byte) (n int, err error) {
+	n = copy(p, b.texts[0])
+	if b.texts = b.texts[1:]; len(b.texts) == 0 {
+		err = b.err
+	}
+	return n, err
+}
+
+func (b *brokenOff) Close() error { return nil }
+
+// What came before an answer broke off is passed on, also where the error comes
+// with it.
+func TestStreamPassesOnWhatCameWithTheError(t *testing.T) {
+	for _, end := range []error{io.EOF, io.ErrUnexpectedEOF} {
+		out, err := decode(t, event("")).Stream(&gateway.Answer{Status: 200, Body: &brokenOff{[]string{"be", "", "gun"}, end}, Length: -1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer out.Release()
+		var got strings.Builder
+		_, err = out.WriteTo(&got)
+		if !strings.HasSuffix(got.String(), "\x00begun") || (err == nil) != (errors.Is(end, io.EOF)) {
+			t.Errorf("%q, %v", got.String(), err)
+		}
+	}
 }

@@ -22,7 +22,7 @@ const (
 type Outgoing struct {
 	begun *buffer.Buffer // all of a whole answer; what a streamed one begins with
 	body  *limited       // where the rest of a streamed one comes from; nil if there is none
-	ended bool           // of a streamed one: begun is all
+	end   error          // of a streamed one: what comes after begun, io.EOF or what broke it off
 }
 
 // Report is what a scheduled ping gets: JSON as it is.
@@ -60,15 +60,16 @@ func (o *Outgoing) stream(w io.Writer) (written int64, err error) {
 	for {
 		n, err := w.Write(o.begun.B)
 		written += int64(n)
-		if err != nil || o.ended {
+		if err != nil {
 			return written, err
 		}
+		if o.end != nil {
+			return written, ignoreEOF(o.end)
+		}
 		o.begun.B = o.begun.B[:pieceSize]
-		n, err = o.body.next(o.begun.B)
-		o.begun.B = o.begun.B[:n]
-		o.ended = errors.Is(err, io.EOF)
-		if err != nil && !o.ended || o.ended && n == 0 {
-			return written, ignoreEOF(err)
+		n, o.end = o.body.next(o.begun.B)
+		if o.begun.B = o.begun.B[:n]; n == 0 {
+			return written, ignoreEOF(o.end)
 		}
 	}
 }

@@ -39,5 +39,5 @@ func (e *Event) Stream(a *Answer) (*Outgoing, error) {
 		return nil, err
 	}
 	piece.B = piece.B[:len(piece.B)+n]
-	return &Outgoing{begun: piece, body: body, ended: err != nil}, nil
+	return &Outgoing{begun: piece, body: body, end: err}, nil
 }

@@ -2,7 +2,6 @@ package recognize
 
 import (
 	"encoding/json"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,6 +18,8 @@ type form struct {
 	markup   file
 	images   []file
 	settings []byte // a JSON object; nil is none
+
+	chosen map[string]any // settings that came as fields, or in the query
 }
 
 // The names of its fields, as problems give them.
@@ -47,18 +48,20 @@ var settings = []setting{
 	{name: "outputFormat"},
 }
 
-// readMarkup reads a request, in place: markup as it is, with settings in the
-// query; a form with pictures; or the upstream's own JSON task.
+// readMarkup reads a request, in place: markup as it is; a form with pictures; or
+// the upstream's own JSON task. Each may have settings in the query, too.
 func readMarkup(req *gateway.Request) (*form, error) {
-	f := &form{}
+	f := &form{chosen: map[string]any{}}
 	mediaType, params, err := contentOf(req)
 	if err != nil {
+		return nil, err
+	}
+	if err := readQuery(req.Query, f.choose); err != nil {
 		return nil, err
 	}
 	switch mediaType {
 	case "text/plain", "text/markdown":
 		f.markup.data = req.Body.B
-		err = f.readQuery(req.Query)
 	case "multipart/form-data":
 		err = f.readForm(req.Body.B, params["boundary"])
 	case "application/json", "text/json":
@@ -66,6 +69,9 @@ func readMarkup(req *gateway.Request) (*form, error) {
 	default:
 		return nil, &problem.Error{Code: problem.UnsupportedMediaType,
 			Detail: "Send the markup as text/plain (curl -H 'Content-Type: text/plain' --data-binary @form.txt), multipart/form-data with markup and images, or the upstream's JSON task."}
+	}
+	if err == nil {
+		err = f.settle()
 	}
 	if err == nil {
 		err = f.check()
@@ -76,33 +82,20 @@ func readMarkup(req *gateway.Request) (*form, error) {
 	return f, nil
 }
 
-func (f *form) readQuery(query string) error {
-	values, err := url.ParseQuery(query)
-	if err != nil {
-		return &problem.Error{Code: problem.BadRequest, Detail: "The query cannot be read."}
-	}
-	chosen := map[string]any{}
-	for name, all := range values {
-		if err := choose(chosen, name, all[len(all)-1]); err != nil {
-			return err
-		}
-	}
-	return f.set(chosen)
-}
-
-func (f *form) set(chosen map[string]any) error {
-	if len(chosen) == 0 {
+// settle makes of the settings that were chosen what goes upstream.
+func (f *form) settle() error {
+	if len(f.chosen) == 0 {
 		return nil
 	}
 	if f.settings != nil {
-		return errInput(fieldSettings, "there are some as JSON and some as fields")
+		return errInput(fieldSettings, "there are some as JSON and some as fields, or in the query")
 	}
-	f.settings, _ = json.Marshal(chosen) // texts and numbers always marshal
+	f.settings, _ = json.Marshal(f.chosen) // texts and numbers always marshal
 	return nil
 }
 
 // choose adds a setting to those that were chosen.
-func choose(chosen map[string]any, name, value string) error {
+func (f *form) choose(name, value string) error {
 	i := slices.IndexFunc(settings, func(s setting) bool { return strings.EqualFold(s.name, name) })
 	if i < 0 {
 		return &problem.Error{Code: problem.InvalidInput, Field: fieldSettings,
@@ -115,7 +108,7 @@ func choose(chosen map[string]any, name, value string) error {
 		if err != nil || n < 0 {
 			return errInput(s.name, "it must be a whole number")
 		}
-		chosen[s.name] = n
+		f.chosen[s.name] = n
 		return nil
 	}
 	if s.values != nil {
@@ -125,7 +118,7 @@ func choose(chosen map[string]any, name, value string) error {
 		}
 		value = s.values[at]
 	}
-	chosen[s.name] = value
+	f.chosen[s.name] = value
 	return nil
 }
 
@@ -142,7 +135,6 @@ func (f *form) readForm(body []byte, boundary string) error {
 	if err != nil {
 		return errMalformed("multipart/form-data")
 	}
-	chosen := map[string]any{}
 	for _, p := range parts {
 		switch strings.ToLower(p.name) {
 		case "markup", "markupfile":
@@ -152,13 +144,13 @@ func (f *form) readForm(body []byte, boundary string) error {
 		case "settings":
 			err = f.setSettings(p.data)
 		default:
-			err = choose(chosen, p.name, string(p.data))
+			err = f.choose(p.name, string(p.data))
 		}
 		if err != nil {
 			return err
 		}
 	}
-	return f.set(chosen)
+	return nil
 }
 
 func (f *form) setMarkup(data []byte) error {

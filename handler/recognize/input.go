@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"mime"
+	"net/url"
 	"strings"
 
 	"omr-relay/handler/gateway"
@@ -50,6 +51,21 @@ func contentOf(req *gateway.Request) (mediaType string, params map[string]string
 	// What cannot be read is none of those that are known.
 	mediaType, params, _ = mime.ParseMediaType(req.Header.Get("Content-Type"))
 	return mediaType, params, nil
+}
+
+// readQuery has take what a query has, the last of each name. It is not passed
+// over: whoever puts an option there believes it kept, and pays for the call.
+func readQuery(query string, take func(name, value string) error) error {
+	values, err := url.ParseQuery(query)
+	if err != nil {
+		return &problem.Error{Code: problem.BadRequest, Detail: "The query cannot be read."}
+	}
+	for name, all := range values {
+		if err := take(name, all[len(all)-1]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // errInput names the field at fault.

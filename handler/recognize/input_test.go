@@ -6,11 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"mime"
 	"mime/multipart"
 	"net/http"
 	"runtime"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"omr-relay/handler/gateway"
@@ -88,6 +91,9 @@ func TestInvalidInput(t *testing.T) {
 		{"a threshold as text", task(`{` + image + `,` + pattern + `,"recognitionThreshold":"5"}`), "recognitionThreshold", "whole number"},
 		{"a format that is no text", task(`{` + image + `,` + pattern + `,"outputFormat":5}`), "outputFormat", "must be a text"},
 		{"an unknown member", task(`{` + image + `,` + pattern + `,"private":5}`), "", "a field that is none of"},
+		{"a format in the query", withQuery(form(scansForm(1)), "outputFormat=private"), "outputFormat", "it must be CSV, JSON or XML"},
+		{"an unknown option in the query", withQuery(task(`{`+image+`,`+pattern+`}`), "private=5"), "", "a field that is none of"},
+		{"a pattern in the query", withQuery(form([]field{{"image", "a.jpg", scan(0)}}), "pattern=private"), "", "a field that is none of"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, r *rig) {
@@ -147,7 +153,10 @@ func TestUnreadableBodies(t *testing.T) {
 }
 
 // taken is a transport that keeps what was submitted, and answers nothing.
-type taken struct{ bodies [][]byte }
+type taken struct {
+	mu     sync.Mutex // guards bodies
+	bodies [][]byte
+}
 
 func (s *taken) RoundTrip(req *http.Request) (*http.Response, error) {
 	callrecord.From(req.Context()).Sent = true
@@ -156,6 +165,8 @@ func (s *taken) RoundTrip(req *http.Request) (*http.Response, error) {
 		if err != nil {
 			return nil, err
 		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
 		s.bodies = append(s.bodies, body)
 	}
 	return respond(429, "")
@@ -231,6 +242,32 @@ func fuzzInput(t *testing.T, body []byte, contentType string) {
 	}
 }
 
+// A task's base64 is decoded where it lies; what goes upstream is the same all the
+// same, however the JSON was written.
+func TestDecodedInPlace(t *testing.T) {
+	random := rand.NewChaCha8([32]byte{1})
+	for _, size := range []int{1, 2, 3, 4, 5, 6, 7, 8, 9, 100, 16 << 10, 1 << 20} {
+		noise := make([]byte, size)
+		_, _ = random.Read(noise)
+		image := scan(0) + string(noise)
+		plain := base64.StdEncoding.EncodeToString([]byte(image))
+		var lines strings.Builder
+		for line := range slices.Chunk([]byte(plain), 76) {
+			lines.WriteString(string(line) + `\r\n`)
+		}
+		for name, written := range map[string]string{"plain": plain, "slashes": strings.ReplaceAll(plain, "/", `\/`), "escapes": strings.ReplaceAll(plain, "A", `\u0041`), "lines": lines.String()} {
+			upstream := &taken{}
+			recognizer := recognize.NewRecognizer(recognize.Config{Transport: upstream, BaseURL: baseURL})
+			req := request([]byte(`{"omrFile":"`+base64.StdEncoding.EncodeToString([]byte(patternText()))+`","images":[ "`+written+`" ]}`), "Content-Type", "application/json")
+			_, err := recognizer.Post(t.Context(), req)
+			req.Release()
+			if err != nil || len(upstream.bodies) != 1 || !bytes.HasPrefix(upstream.bodies[0], []byte(`{"images":["`+plain+`"],`)) {
+				t.Errorf("%d bytes, %s: not what it was, %v", size, name, err)
+			}
+		}
+	}
+}
+
 // TestMemory: the largest form takes no memory but the body that it came in.
 func TestMemory(t *testing.T) {
 	large := scan(0) + strings.Repeat("\xa5", 4_300_000)
@@ -258,4 +295,48 @@ func TestMemory(t *testing.T) {
 			t.Errorf("%s: %d bytes of memory for one of %d, %v", name, used, len(large), err)
 		}
 	}
+}
+
+func withQuery(req *gateway.Request, query string) *gateway.Request {
+	req.Query = query
+	return req
+}
+
+// TestOptionsInQuery: they count as the body's do, and less where both have them.
+func TestOptionsInQuery(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		for _, tt := range []struct {
+			name, contentType string
+			req               *gateway.Request
+		}{
+			{"a form", "application/xml", withQuery(form(scansForm(1)), "format=xml&recognitionThreshold=7")},
+			{"a form with others", "application/json", withQuery(form(scansForm(1, field{name: "format", value: "JSON"})), "format=xml&recognitionThreshold=7")},
+			{"a task", "application/xml", withQuery(request(taskJSON(1, nil), "Content-Type", "application/json"), "OUTPUTFORMAT=csv&OUTPUTFORMAT=xml&recognitionThreshold=7&")},
+		} {
+			var submitted string
+			r.on(func(call, _ int, req *http.Request) (*http.Response, error) {
+				if call == submission {
+					body, err := req.GetBody()
+					if err != nil {
+						t.Fatal(err)
+					}
+					sent, _ := io.ReadAll(body)
+					submitted = string(sent)
+				}
+				return nil, nil
+			})
+			got := r.post(t, tt.req)
+			if got.status != 200 || got.header.Get("Content-Type") != tt.contentType || !strings.Contains(submitted, `"recognitionThreshold":7`) {
+				t.Errorf("%s: %v", tt.name, got)
+			}
+		}
+		got := r.generate(t, withQuery(form([]field{{"markup", "", markup}, {"paperSize", "", "Letter"}}, "Accept", "application/zip"), "paperSize=A4&fontSize=9"))
+		if got.status != 200 {
+			t.Errorf("a form to print: %v", got)
+		}
+		for _, query := range []string{"paperSize=A3", "private=1"} {
+			got = r.generate(t, withQuery(form([]field{{"markup", "", markup}}, "Accept", "application/zip"), query))
+			wantProblem(t, got, problem.InvalidInput, "")
+		}
+	})
 }

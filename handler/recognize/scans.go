@@ -28,6 +28,9 @@ func readScans(req *gateway.Request) (*scans, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := readQuery(req.Query, s.setOption); err != nil {
+		return nil, err
+	}
 	switch mediaType {
 	case "multipart/form-data":
 		err = s.readForm(req.Body.B, params["boundary"])
@@ -55,24 +58,32 @@ func (s *scans) readForm(body []byte, boundary string) error {
 		return errMalformed("multipart/form-data")
 	}
 	for _, p := range parts {
-		field := fieldOf(p.name)
-		switch field {
+		switch fieldOf(p.name) {
 		case fieldImage:
 			s.images = append(s.images, file{p.filename, p.data})
 		case fieldPattern:
 			err = s.setPattern(p.data)
-		case fieldFormat:
-			err = s.setFormat(string(p.data))
-		case fieldThreshold:
-			err = s.setThreshold(strings.TrimSpace(string(p.data)))
 		default:
-			err = errField(field)
+			err = s.setOption(p.name, string(p.data))
 		}
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// setOption takes a field that is no file, and may stand in the query as well: the
+// body's goes before it.
+func (s *scans) setOption(name, value string) error {
+	switch field := fieldOf(name); field {
+	case fieldFormat:
+		return s.setFormat(value)
+	case fieldThreshold:
+		return s.setThreshold(strings.TrimSpace(value))
+	default:
+		return errField(field)
+	}
 }
 
 // fieldOf is the name by which a field is known here, in whatever case and by

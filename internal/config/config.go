@@ -48,7 +48,7 @@ func FromEnv(getenv func(string) string) (Config, error) {
 	var err error
 	if c.BaseURL, err = ParseURL(base); err != nil {
 		fault("OMR_BASE_URL", "%w", err)
-	} else if versionEnd.MatchString(c.BaseURL.Path) {
+	} else if endsInVersion(c.BaseURL.Path) {
 		fault("OMR_BASE_URL", "ends in the API's version, with which callers' paths begin: leave it off")
 	}
 	switch endpoint := getenv("OMR_TOKEN_URL"); {
@@ -85,7 +85,10 @@ func isOrigin(text string) bool {
 	return err == nil && u.Scheme+"://"+u.Host == text && strings.ToLower(text) == text
 }
 
-var versionEnd = regexp.MustCompile(`/v[0-9]+\.[0-9]+(/omr)?/?$`)
+// endsInVersion reports whether a path ends like those that the SDKs are given.
+func endsInVersion(path string) bool {
+	return strings.Trim(path, "/") != "" && regexp.MustCompile(`/v[0-9]+\.[0-9]+(/omr)?/?$`).MatchString(path)
+}
 
 // ParseURL takes https everywhere, and http where nothing leaves the machine.
 func ParseURL(text string) (*url.URL, error) {
