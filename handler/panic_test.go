@@ -153,6 +153,29 @@ func TestPanicWhileAnAnswerIsReadClosesIt(t *testing.T) {
 	}
 }
 
+// A panic while the body is closed comes after the answer: it is logged, and the
+// process lives.
+func TestPanicWhileAnAnswerIsClosedIsLogged(t *testing.T) {
+	for _, streaming := range []bool{false, true} {
+		f := fixtureOf(handler.Config{Streaming: streaming, Relay: roundTrip(func(*http.Request) (*http.Response, error) {
+			body := struct {
+				io.Reader
+				io.Closer
+			}{strings.NewReader("all of it"), closer(func() { panic(canary) })}
+			return &http.Response{StatusCode: http.StatusOK, Body: body, ContentLength: -1}, nil
+		})})
+		var out strings.Builder
+		whole, err := serveTo(f, t.Context(), resultEvent().payload(), &out)
+		if got := string(whole) + out.String(); err != nil || !strings.Contains(got, "all of it") {
+			t.Errorf("streaming %t: %q, %v", streaming, got, err)
+		}
+		log := f.out.String()
+		if strings.Count(log, `"message":"invocation"`) != 1 || !strings.Contains(log, `"code":"internal_error"`) || strings.Contains(log, canary) {
+			t.Errorf("streaming %t: logged %s", streaming, log)
+		}
+	}
+}
+
 // closer is a function in a body's Close.
 type closer func()
 

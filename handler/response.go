@@ -99,7 +99,7 @@ func (r *Response) WriteTo(w io.Writer) (n int64, err error) {
 func (r *Response) Done(err error) {
 	r.done.Do(func() {
 		if r.body != nil {
-			_ = r.body.Close() // it is neither the upstream's time nor its failure
+			r.closeBody()
 		}
 		r.cancel()
 		if err != nil && r.inv.err == nil {
@@ -113,6 +113,17 @@ func (r *Response) Done(err error) {
 			r.outgoing.Release()
 		}
 	})
+}
+
+// closeBody closes the answer's body. The answer has gone by then: a panic has no one
+// left to tell but the log line, which must still be written.
+func (r *Response) closeBody() {
+	defer func() {
+		if cause := recover(); cause != nil && r.inv.err == nil {
+			r.inv.err = problem.Panicked(cause)
+		}
+	}()
+	_ = r.body.Close() // it is neither the upstream's time nor its failure
 }
 
 // timedWriter keeps apart what is w's fault, and w's time.

@@ -2,7 +2,6 @@ package handler
 
 import (
 	"context"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -40,7 +39,7 @@ var routes = []route{
 // findRoute judges the decoded segments of a clean path. With an error it
 // returns the route that does not have the method, if there is one.
 func findRoute(method string, t target) (route, error) {
-	i := slices.IndexFunc(patterns, func(p pattern) bool { return p.matches(t.segments) })
+	i := slices.IndexFunc(routes, func(r route) bool { return r.matches(t.segments) })
 	if i < 0 {
 		return route{}, &problem.Error{Code: problem.RouteNotFound, Detail: "The relay serves " + served() + "."}
 	}
@@ -60,48 +59,43 @@ func served() string {
 	return strings.Join(all[:last], ", ") + " and " + all[last]
 }
 
-// patterns are the routes' own, in their order.
-var patterns = func() (all []pattern) {
-	for _, r := range routes {
-		all = append(all, compile(r.pattern))
-	}
-	return all
-}()
-
-// pattern has an expression for each segment of a path.
-type pattern struct {
-	segments []*regexp.Regexp
-	rest     bool // any more may follow, one at least
-}
-
-func compile(text string) (p pattern) {
-	for segment := range strings.SplitSeq(strings.TrimPrefix(text, "/"), "/") {
-		if segment == "{rest+}" {
-			p.rest = true
-			break
-		}
-		expression := placeholder.ReplaceAllStringFunc(regexp.QuoteMeta(segment), func(name string) string {
-			if name == `\{major\}` || name == `\{minor\}` {
-				return "[0-9]{1,4}"
-			}
-			return ".+"
-		})
-		p.segments = append(p.segments, regexp.MustCompile("^"+expression+"$"))
-	}
-	return p
-}
-
-var placeholder = regexp.MustCompile(`\\\{[a-z]+\\\}`)
-
-func (p pattern) matches(segments []string) bool {
-	n := len(p.segments)
-	if p.rest && len(segments) <= n || !p.rest && len(segments) != n {
+// matches reports whether the decoded segments of a path are of the route's pattern.
+func (r *route) matches(segments []string) bool {
+	pattern, more := strings.CutSuffix(strings.TrimPrefix(r.pattern, "/"), "/{rest+}")
+	n := strings.Count(pattern, "/") + 1
+	if more && len(segments) <= n || !more && len(segments) != n {
 		return false
 	}
-	for i, expression := range p.segments {
-		if !expression.MatchString(segments[i]) {
+	for i, part := 0, ""; i < n; i++ {
+		part, pattern, _ = strings.Cut(pattern, "/")
+		if !matchesSegment(part, segments[i]) {
 			return false
 		}
 	}
 	return true
+}
+
+// matchesSegment compares one segment, whose placeholders stand for anything or,
+// where they name a part of a version, for up to four digits.
+func matchesSegment(pattern, segment string) bool {
+	literal, rest, more := strings.Cut(pattern, "{")
+	segment, ok := strings.CutPrefix(segment, literal)
+	if !more || !ok {
+		return ok && segment == ""
+	}
+	name, after, _ := strings.Cut(rest, "}")
+	value := segment
+	if end, _, _ := strings.Cut(after, "{"); end != "" {
+		if value, _, ok = strings.Cut(segment, end); !ok {
+			return false
+		}
+	}
+	if value == "" || (name == "major" || name == "minor") && !isNumber(value) {
+		return false
+	}
+	return matchesSegment(after, segment[len(value):])
+}
+
+func isNumber(s string) bool {
+	return len(s) <= 4 && !strings.ContainsFunc(s, func(r rune) bool { return r < '0' || r > '9' })
 }

@@ -3,16 +3,20 @@ docker info >/dev/null 2>&1 || export DOCKER_HOST=unix://$WORK/docker/sock
 
 RUNTIME_IMAGE=public.ecr.aws/lambda/provided:al2023-rapid-x86_64
 
+# Told, for on a fresh data root the engine of Debian 12 names no gateway of a bridge that it chose itself.
+BRIDGE=172.17.0.1/16
+
 start_docker() {
   docker info >/dev/null 2>&1 && return
   type -p dockerd containerd docker iptables >/dev/null || install_packages docker.io iptables
   mkdir -p "$WORK/docker"
   dockerd --data-root "$WORK/docker/data" --exec-root "$WORK/docker/exec" --pidfile "$WORK/docker/pid" \
-    --host "unix://$WORK/docker/sock" --ip 127.0.0.1 >"$WORK/docker/log" 2>&1 &
+    --host "unix://$WORK/docker/sock" --ip 127.0.0.1 --bip "$BRIDGE" >"$WORK/docker/log" 2>&1 &
   await 30 docker info || {
     tail -20 "$WORK/docker/log"
     return 1
   }
+  [[ $(gateway) == "${BRIDGE%/*}" ]]
 }
 
 stop_docker() {

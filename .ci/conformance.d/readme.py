@@ -1,8 +1,10 @@
-"""Executes the command blocks of README.md as they are written.
+"""Executes the command blocks of the documents as they are written: those that need no AWS.
 
-usage: readme.py known         fails when a block is new, or one that is known here is gone
-       readme.py list          names of the blocks to run
-       readme.py run NAME URL  runs one; URL is a relay on the stand-in
+usage: readme.py known     fails when a block is new, or one that is known here is gone
+       readme.py list      names of the blocks to run
+       readme.py run NAME  runs one
+
+The others are run by cloud_steps.py.
 """
 
 import fcntl
@@ -17,52 +19,24 @@ import struct
 import subprocess
 import sys
 import tempfile
-import textwrap
 import time
+import zipfile
 
-from standin import arrived, same
+from blocks import blocks
+from standin import same
 
 GUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-
-# name: how the block begins. "call" is run by "serve", which it follows.
-BLOCKS = {
-    "invoke": "go run ./cmd/local invoke ",
-    "test": "go test ",
-    "serve": "go run ./cmd/local start-api ",
-    "call": "curl -sS -X POST http://127.0.0.1:3000/",
-    "create-secret": "printf 'Client ID: ' && read -r id && printf 'Client Secret: ' && read -rs secret && echo\nid=\"$id\" secret=\"$secret\" jq -n '{client_id: env.id, client_secret: env.secret}' |\n  aws secretsmanager create-secret ",
-    "build": "sam build && sam deploy --guided",
-    "first-call": "url=$(aws cloudformation describe-stacks ",
-    "add-caller": "plan=$(aws cloudformation describe-stacks ",
-    "rotate": "printf 'Client ID: ' && read -r id && printf 'Client Secret: ' && read -rs secret && echo\nid=\"$id\" secret=\"$secret\" jq -n '{client_id: env.id, client_secret: env.secret}' |\n  aws secretsmanager put-secret-value ",
-}
 # What of a block is not run, and why.
 NOT_RUN = {
-    "build": ("sam deploy --guided", "it asks CloudFormation in an account to expand the template and create the stack"),
+    "guided": ("sam deploy --guided", "it asks questions; the commands that ask none are run on LocalStack"),
 }
-
-
-def blocks():
-    """The sh blocks of the README by name, and those without one."""
-    with open("README.md", encoding="utf-8") as f:
-        found = [textwrap.dedent(text) for _, text in re.findall(r"^( *)```sh\n(.*?)^\1```$", f.read(), re.M | re.S)]
-    named, strange = {}, []
-    for block in found:
-        names = [name for name, beginning in BLOCKS.items() if block.startswith(beginning) and name not in named]
-        if len(names) == 1:
-            named[names[0]] = block
-        else:
-            strange.append(block)
-    return named, strange
 
 
 def known():
     named, strange = blocks()
-    with open("README.md", encoding="utf-8") as f:
-        same("blocks", len(re.findall(r"^ *```(?:sh|bash|shell|console)$", f.read(), re.M)), len(named) + len(strange))
     if strange:
-        raise AssertionError("blocks that nobody has looked at:\n" + "\n".join(strange))
-    same("blocks that are gone", BLOCKS.keys() - named.keys(), set())
+        raise AssertionError("blocks that nobody has looked at:\n" + "\n".join(f"{file}: {text}" for file, text in strange))
+    same("blocks that are gone", [name for name, texts in named.items() if not texts and name not in NOT_RUN], [])
 
 
 def shell(block, stdin="", **options):
@@ -78,7 +52,7 @@ def users_environment():
     return {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "OMR_", "STANDIN_", "SECRET_", "PYTHON"))}
 
 
-def invoke(block, _):
+def invoke(block):
     stdout, said = shell(block, env=users_environment())
     answer = json.loads(stdout)
     same("status", answer["statusCode"], 200)
@@ -86,11 +60,45 @@ def invoke(block, _):
         raise AssertionError(f"no task's id in the answer:\n{said}")
 
 
-def test(block, _):
+def test(block):
     shell(block, env=users_environment())
 
 
-def serve(block, _):
+def recognize(block):
+    stdout, _ = shell(block, env=users_environment())
+    with open("README.md", encoding="utf-8") as f:
+        if "```text\n" + stdout.replace("\r", "") + "```\n" not in f.read():
+            raise AssertionError(f"the README shows something else than\n{stdout}")
+
+
+def keyed(block):
+    """Runs a block that calls a relay of one's own: here cmd/local, which wants a key as the deployed one does."""
+    key, sample = "a-key-of-the-documents-0001", os.path.abspath("events/sample")
+    with tempfile.TemporaryDirectory() as here, socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+        free.close()
+        shell(f"go build -o {here}/local ./cmd/local", env=users_environment())
+        for name, text in {"scan.jpg": f"{sample}/answer-sheet.png", "form.omr": f"{sample}/form.omr"}.items():
+            shutil.copy(text, os.path.join(here, name))
+        with open(os.path.join(here, "form.txt"), "w", encoding="utf-8") as f:
+            f.write("?text=Name\n#One?\n\t(A) yes (B) no\n")
+        server = subprocess.Popen([f"{here}/local", "start-api", "--port", str(port), "--api-key", key], stderr=subprocess.DEVNULL)
+        try:
+            end = time.monotonic() + 30
+            while refused(port) and time.monotonic() < end:
+                time.sleep(0.1)
+            stdout, said = shell(block, cwd=here, env=users_environment() | {"KEY": key, "URL": f"http://127.0.0.1:{port}"})
+            made = os.path.join(here, "form.zip")
+            names = sorted(zipfile.ZipFile(made).namelist()) if os.path.exists(made) else []
+        finally:
+            server.terminate()
+            server.wait(20)
+    if names != ["form.omr", "page-1.png"] and not re.search(r'^Question1,"A"$', stdout, re.M):
+        raise AssertionError(f"neither answers nor a form:\n{names}\n{said}")
+
+
+def serve(block):
     loopback_up()
     if not refused(3000):
         raise AssertionError("port 3000, which the README names, is in use")
@@ -101,9 +109,9 @@ def serve(block, _):
             if server.poll() is not None or time.monotonic() > end:
                 raise AssertionError("the server did not come up")
             time.sleep(0.1)
-        stdout, said = shell(blocks()[0]["call"], env=users_environment())
-        if not re.fullmatch(GUID, stdout):
-            raise AssertionError(f"no task's id in the answer:\n{said}")
+        stdout, said = shell(blocks()[0]["call"][0], env=users_environment())
+        if not re.search(r'^Question1,"A"$', stdout, re.M):
+            raise AssertionError(f"no answers:\n{said}")
     finally:
         # "go run" passes no signal on.
         for pid in [*children(server.pid), server.pid]:
@@ -141,32 +149,9 @@ def loopback_up():
         fcntl.ioctl(s, 0x8914, struct.pack("16sH14x", b"lo", flags | 1))  # SIOCSIFFLAGS, IFF_UP
 
 
-def type_secret(block, secret):
-    typed = {"client_id": "9f0c-id", "client_secret": secret}
-    stdout, said = shell(block, stdin=f"{typed['client_id']}\n{typed['client_secret']}\n")
-    if secret in said:
-        raise AssertionError("the Client Secret is on the screen")
-    stored, _ = shell("aws secretsmanager get-secret-value --secret-id omr-relay/aspose --query SecretString --output text")
-    same("stored", json.loads(stored), typed)
-    return stdout
-
-
-def create_secret(block, _):
-    stdout = type_secret(block, r"""first+&%"'\n$(id)é""")
-    with open("template.yaml", encoding="utf-8") as f:
-        pattern = re.search(r"SecretArn:\n(?: +.*\n)*? +AllowedPattern: (.*)", f.read()).group(1)
-    arn = stdout.splitlines()[-1].strip()
-    if not re.fullmatch(pattern, arn):
-        raise AssertionError(f"{arn!r} is no value for SecretArn")
-
-
-def rotate(block, _):
-    type_secret(block, r"""second+&%"'\n$(id)é""")
-
-
-def build(block, _):
+def build(block):
     command, not_run = block.strip().split(" && ")
-    same("not run", not_run, NOT_RUN["build"][0])
+    same("not run", not_run, NOT_RUN["guided"][0])
     with tempfile.TemporaryDirectory() as copy:
         # In the work tree it would leave .aws-sam behind.
         here = os.path.join(copy, "omr-relay")
@@ -176,53 +161,18 @@ def build(block, _):
             same("built", os.listdir(os.path.join(here, ".aws-sam/build", function)), ["bootstrap"])
 
 
-def create_stack(outputs):
-    """With outputs of the template, as another stack of the name would have them."""
-    with open("template.yaml", encoding="utf-8") as f:
-        declared = f.read().partition("\nOutputs:\n")[2]
-    same("outputs that the template lacks", [o for o in outputs if f"\n  {o}:\n" not in "\n" + declared], [])
-    stack = {"Resources": {"Any": {"Type": "AWS::SNS::Topic"}},
-             "Outputs": {name: {"Value": value} for name, value in outputs.items()}}
-    subprocess.run(["aws", "cloudformation", "delete-stack", "--stack-name", "omr-relay"], check=True, timeout=60)
-    subprocess.run(["aws", "cloudformation", "create-stack", "--stack-name", "omr-relay",
-                    "--template-body", json.dumps(stack)], check=True, timeout=60, stdout=subprocess.DEVNULL)
-
-
-def first_call(block, url):
-    """The stack's URL is that of a relay behind the key."""
-    key = json.loads(shell("aws apigateway create-api-key --name conformance --enabled --output json --value "
-                           + os.environ["CALLER_KEY"])[0])["id"]
-    create_stack({"ApiUrl": url, "ApiKeyId": key})
-    with tempfile.TemporaryDirectory() as where:
-        for name in ("form.jpg", "pattern.omr"):
-            with open(os.path.join(where, name), "wb") as f:
-                f.write(os.urandom(200_000))
-        calls = arrived()["calls"]
-        stdout, said = shell(block, cwd=where)
-    if not re.fullmatch(GUID, stdout):
-        raise AssertionError(f"no task's id in the answer:\n{said}")
-    # Twice if the rotation before it has ended the relay's token.
-    same("calls of the upstream", arrived()["calls"] - calls in (1, 2), True)
-
-
-def add_caller(block, _):
-    plan = json.loads(shell("aws apigateway create-usage-plan --name conformance --output json")[0])["id"]
-    create_stack({"UsagePlanId": plan})
-    shell(block)
-    keys = json.loads(shell(f"aws apigateway get-usage-plan-keys --usage-plan-id {plan} --output json")[0])["items"]
-    same("keys of the plan", [key["name"] for key in keys], ["station 7"])
-
-
-RUN = {"invoke": invoke, "test": test, "serve": serve, "create-secret": create_secret, "build": build,
-       "first-call": first_call, "add-caller": add_caller, "rotate": rotate}
+RUN = {"invoke": invoke, "recognize": recognize, "one-call": keyed, "form-call": keyed, "test": test, "serve": serve, "guided": build}
 
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    texts, _ = blocks()
     if sys.argv[1] == "known":
         known()
     elif sys.argv[1] == "list":
         for name in RUN:
-            command, reason = NOT_RUN.get(name, ("", ""))
-            print(name, f" (but for {command}: {reason})" if reason else "", sep="\t")
+            if texts[name]:
+                command, reason = NOT_RUN.get(name, ("", ""))
+                print(name, f" (but for {command}: {reason})" if reason else "", sep="\t")
     else:
-        RUN[sys.argv[2]](blocks()[0][sys.argv[2]], sys.argv[3])
+        for text in texts[sys.argv[2]]:
+            RUN[sys.argv[2]](text)

@@ -1,8 +1,7 @@
 readme_known() { python3 "$PARTS/readme.py" known; }
 
-# readme_block NAME: with the AWS CLI and the SAM CLI where a user has them, and moto in AWS's place.
+# readme_block NAME: with the SAM CLI where a user has it.
 readme_block() {
-  use_services
   local alone=()
   # The README names a port.
   if [[ $1 == serve ]] && unshare --net true 2>/dev/null; then
@@ -10,5 +9,5 @@ readme_block() {
   fi
   mkdir -p "$WORK/tools"
   ln -sf "$CACHE/venv-aws/bin/aws" "$CACHE/venv-sam/bin/sam" "$WORK/tools"
-  PATH=$WORK/tools:$PATH CALLER_KEY=$CALLER_KEY "${alone[@]}" python3 "$PARTS/readme.py" run "$1" "$(<"$WORK/keyed.url")"
+  PATH=$WORK/tools:$PATH "${alone[@]}" python3 "$PARTS/readme.py" run "$1"
 }

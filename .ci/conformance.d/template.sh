@@ -21,3 +21,7 @@ template_checkov() {
 template_assert() { "$CACHE/venv-sam/bin/python" "$PARTS/template.py" template.yaml; }
 
 template_assert_self_test() { "$CACHE/venv-sam/bin/python" "$PARTS/template.py" --self-test template.yaml; }
+
+template_mutants() { "$CACHE/venv-sam/bin/python" "$PARTS/mutants.py" template.yaml .ci/mutants.diff; }
+
+template_environments() { "$CACHE/venv-sam/bin/python" "$PARTS/environments.py" template.yaml; }

@@ -13,6 +13,8 @@ import (
 type admission struct {
 	keys apiKeys
 	host string // that start-api was told to serve on
+	// origin is the one whose pages may call, OMR_ALLOW_ORIGIN; empty is none.
+	origin string
 	// tell is told why a request was turned away; nil is nobody.
 	tell func(why string)
 }
@@ -28,6 +30,9 @@ func (a *admission) say(why string) {
 func (a *admission) admit(w http.ResponseWriter, r *http.Request) (caller, bool) {
 	if len(a.keys) == 0 {
 		return caller{}, a.fromHere(w, r)
+	}
+	if a.preflight(r) {
+		return caller{}, true // a browser asks before it sends a key, and the relay answers by itself
 	}
 	from, verdict := a.keys.judge(r)
 	switch verdict {
@@ -48,6 +53,12 @@ func (a *admission) admit(w http.ResponseWriter, r *http.Request) (caller, bool)
 	return caller{}, false
 }
 
+// preflight reports whether the deployed API would answer the request without a key,
+// because a page of the allowed origin has to ask so before it calls.
+func (a *admission) preflight(r *http.Request) bool {
+	return a.origin != "" && r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != ""
+}
+
 // fromHere keeps other people's pages out of an API without keys, behind which
 // there may be a real secret. A name that was made to resolve to this machine
 // shows in Host (DNS rebinding), which addresses cannot be; a page of another
@@ -63,7 +74,11 @@ func (a *admission) fromHere(w http.ResponseWriter, r *http.Request) bool {
 		refuse(w, http.StatusMisdirectedRequest, "ACCESS_DENIED", "Host names another server.")
 		return false
 	}
-	if err := http.NewCrossOriginProtection().Check(r); err != nil {
+	pages := http.NewCrossOriginProtection()
+	if a.origin != "" {
+		_ = pages.AddTrustedOrigin(a.origin) // the configuration has checked that it is one
+	}
+	if err := pages.Check(r); err != nil {
 		a.say("403: a page of another origin sent it")
 		refuse(w, http.StatusForbidden, "ACCESS_DENIED", "A page of another origin sent it.")
 		return false

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -61,6 +62,47 @@ func TestRefusalsAreTold(t *testing.T) {
 		}
 		if _, ok := door.admit(httptest.NewRecorder(), r); ok || strings.Join(got, "|") != told {
 			t.Errorf("admitted %t, told %q, want %q", ok, got, told)
+		}
+	}
+}
+
+// Where pages of one origin may call, they can: with keys and without, and no other
+// page can. What the deployed API lets through without a key is a preflight alone.
+func TestPagesOfTheAllowedOrigin(t *testing.T) {
+	const portal = "https://portal.school.example"
+	for _, c := range []struct {
+		method, origin string
+		asks, key      bool
+		open, keyed    int // the status where the API has no keys, and where it has; 200 if admitted
+	}{
+		{method: "POST", origin: portal, open: 200, keyed: 401},
+		{method: "POST", origin: portal, key: true, open: 200, keyed: 200},
+		{method: "OPTIONS", origin: portal, asks: true, open: 200, keyed: 200},
+		{method: "OPTIONS", origin: portal, open: 200, keyed: 401},
+		{method: "POST", origin: "https://elsewhere.example", open: 403, keyed: 401},
+	} {
+		for keys, want := range map[string]int{"": c.open, firstKey: c.keyed} {
+			g := &gateway{door: admission{host: "127.0.0.1", origin: portal}, respond: func(context.Context, []byte, opener) ([]byte, error) {
+				return []byte(`{"statusCode":200}`), nil
+			}}
+			if keys != "" {
+				g.door.keys = apiKeys{keys}
+			}
+			r := httptest.NewRequestWithContext(t.Context(), c.method, "/v5.0/omr/x", nil)
+			r.Host = "127.0.0.1:3000"
+			r.Header.Set("Origin", c.origin)
+			r.Header.Set("Sec-Fetch-Site", "cross-site")
+			if c.asks {
+				r.Header.Set("Access-Control-Request-Method", "POST")
+			}
+			if c.key {
+				r.Header.Set("Authorization", "Bearer "+firstKey)
+			}
+			w := httptest.NewRecorder()
+			g.ServeHTTP(w, r)
+			if allowed := w.Header().Get("Access-Control-Allow-Origin"); w.Code != want || allowed != portal {
+				t.Errorf("%+v, keys %t: %d, allowed to %q, want %d", c, keys != "", w.Code, allowed, want)
+			}
 		}
 	}
 }

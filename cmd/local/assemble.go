@@ -17,6 +17,25 @@ import (
 // assemble wires the relay: to the services that the environment names, and to
 // stand-ins for the others. It tells which. The caller closes the function.
 func assemble(ctx context.Context, c console) (*function, error) {
+	w, err := wire(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	log := &causes{w: c.stderr}
+	relay := app.New(w.cfg, app.Options{AWS: w.aws, Log: log, Wrap: w.tell.wrap})
+	return &function{handler: relay, tell: w.tell, causes: log, close: w.close, allowOrigin: w.cfg.AllowOrigin}, nil
+}
+
+// wiring is what the relay is made of: services, real or not.
+type wiring struct {
+	cfg   config.Config
+	aws   aws.Config
+	tell  *narrator
+	close func()
+}
+
+// wire finds the services, and tells which are not the real thing.
+func wire(ctx context.Context, c console) (*wiring, error) {
 	realSecret := c.getenv("OMR_SECRET_ID") != ""
 	realUpstream := c.getenv("OMR_BASE_URL") != ""
 
@@ -56,9 +75,7 @@ func assemble(ctx context.Context, c console) (*function, error) {
 		}
 	}
 	announce(tell, realSecret, realUpstream)
-	log := &causes{w: c.stderr}
-	relay := app.New(cfg, app.Options{AWS: awsCfg, Log: log, Wrap: tell.wrap})
-	return &function{handler: relay, tell: tell, causes: log, close: shutdown}, nil
+	return &wiring{cfg: cfg, aws: awsCfg, tell: tell, close: shutdown}, nil
 }
 
 // withStandIns fills in the stand-ins' addresses where nothing is configured.

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -16,10 +15,6 @@ import (
 // maxEventFile bounds what is read as an event. It is more than Lambda takes,
 // and enough for the largest request that API Gateway takes, in base64.
 const maxEventFile = 16 << 20
-
-// errInvocation: the handler failed, or the relay itself answered 5xx, and what
-// there is to say is already printed.
-var errInvocation = errors.New("the handler failed")
 
 // invoke sends the event in the named file through the relay and prints the
 // response, as the handler returned it, or the error as Lambda reports it.
@@ -44,7 +39,7 @@ func invoke(ctx context.Context, c console, name string) error {
 		return fmt.Errorf("printing the response: %w", err)
 	}
 	if failure != nil || ownFailure(response) {
-		return errInvocation
+		return errSaid // the answer on stdout says it all
 	}
 	return nil
 }

@@ -192,7 +192,7 @@ func startLocal(t *testing.T, args ...string) (base string, stop func() string) 
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan int, 1)
 	go func() {
-		ended <- run(ctx, append([]string{"start-api", "--port", "0"}, args...), strings.NewReader(""), &stdout, stderr, unset)
+		ended <- run(ctx, append([]string{"local", "start-api", "--port", "0"}, args...), strings.NewReader(""), &stdout, stderr, unset)
 	}()
 	t.Cleanup(cancel)
 	select {

@@ -32,12 +32,16 @@ func startAPI(ctx context.Context, c console, host string, port int, keys apiKey
 	}
 	defer fn.close()
 
-	door := admission{keys: keys, host: host, tell: func(why string) { fn.tell.line(signOut, "refused", why, bad) }}
-	server := newServer(&gateway{door: door, respond: fn.respond, problem: fn.tell.problem}, c.stderr)
+	door := admission{keys: keys, host: host, origin: fn.allowOrigin, tell: func(why string) { fn.tell.line(signOut, "refused", why, bad) }}
+	shown, err := newPage(&door, fn.sample, &gateway{door: door, respond: fn.respond, problem: fn.tell.problem})
+	if err != nil {
+		return err
+	}
+	server := newServer(shown, c.stderr)
 	if len(keys) > 0 {
 		fn.tell.say("callers", keys.describe())
 	}
-	fn.tell.say("serving", fmt.Sprintf("http://%s, until Ctrl-C", listener.Addr()))
+	fn.tell.say("serving", fmt.Sprintf("http://%s, with a page for scans at /, until Ctrl-C", listener.Addr()))
 	return serve(ctx, server, listener)
 }
 
@@ -91,6 +95,10 @@ type gateway struct {
 }
 
 func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if g.door.origin != "" {
+		// On the API's own refusals as well: else a page cannot tell them from a network that is down.
+		w.Header().Set("Access-Control-Allow-Origin", g.door.origin)
+	}
 	from, ok := g.door.admit(w, r)
 	if !ok {
 		return

@@ -11,27 +11,33 @@ type Caller struct {
 
 // restCaller finds the caller in a requestContext of payload format 1.0. An
 // HTTP API puts a JWT's claims where a REST API puts a user pool's.
-func restCaller(requestContext []byte) Caller {
-	claims := func(name string) string { return textAt(requestContext, "authorizer", "claims", name) }
-	jwt := func(name string) string { return textAt(requestContext, "authorizer", "jwt", "claims", name) }
-	return Caller{
-		KeyID: named(textAt(requestContext, "identity", "apiKeyId")),
-		Principal: named(textAt(requestContext, "identity", "caller"), claims("client_id"), claims("sub"),
-			jwt("client_id"), jwt("sub"), textAt(requestContext, "authorizer", "principalId")),
+func restCaller(identity, authorizer []byte) Caller {
+	var keyID, caller, claims, jwt, principal []byte
+	_ = pick(identity, member{"apiKeyId", &keyID}, member{"caller", &caller})
+	_ = pick(authorizer, member{"claims", &claims}, member{"jwt", &jwt}, member{"principalId", &principal})
+	if claims == nil {
+		_ = pick(jwt, member{"claims", &claims})
 	}
+	var client, subject []byte
+	_ = pick(claims, member{"client_id", &client}, member{"sub", &subject})
+	return Caller{KeyID: named(keyID), Principal: named(caller, client, subject, principal)}
 }
 
 // httpCaller is the same for payload format 2.0.
-func httpCaller(requestContext []byte) Caller {
-	claims := func(name string) string { return textAt(requestContext, "authorizer", "jwt", "claims", name) }
-	return Caller{Principal: named(textAt(requestContext, "authorizer", "iam", "callerId"), claims("client_id"), claims("sub"))}
+func httpCaller(authorizer []byte) Caller {
+	var iam, jwt, claims, caller, client, subject []byte
+	_ = pick(authorizer, member{"iam", &iam}, member{"jwt", &jwt})
+	_ = pick(iam, member{"callerId", &caller})
+	_ = pick(jwt, member{"claims", &claims})
+	_ = pick(claims, member{"client_id", &client}, member{"sub", &subject})
+	return Caller{Principal: named(caller, client, subject)}
 }
 
-// named returns the first that looks like a name; others stay out of the log.
-func named(candidates ...string) string {
-	for _, c := range candidates {
-		if principalName(c) {
-			return c
+// named returns the first raw value that looks like a name; others stay out of the log.
+func named(candidates ...[]byte) string {
+	for _, raw := range candidates {
+		if name := textOf(raw); principalName(name) {
+			return name
 		}
 	}
 	return ""

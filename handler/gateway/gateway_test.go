@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -294,7 +295,7 @@ func TestStreamPassesOnWhatCameWithTheError(t *testing.T) {
 		defer out.Release()
 		var got strings.Builder
 		_, err = out.WriteTo(&got)
-		if !strings.HasSuffix(got.String(), "\x00begun") || (err == nil) != (end == io.EOF) {
+		if !strings.HasSuffix(got.String(), "\x00begun") || (err == nil) != (errors.Is(end, io.EOF)) {
 			t.Errorf("%q, %v", got.String(), err)
 		}
 	}

@@ -12,26 +12,28 @@ import (
 // https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
 // https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html
 func decodeHTTP(m members, e *Event) error {
-	requestContext := m["requestContext"]
-	if err := m.each("requestContext", func(string, []byte) error { return nil }); err != nil {
+	var authorizer, domain, stage, call, method []byte
+	if err := m.pick("requestContext", member{"authorizer", &authorizer}, member{"domainName", &domain},
+		member{"stage", &stage}, member{"http", &call}); err != nil {
 		return err
 	}
+	_ = pick(call, member{"method", &method})
 	params, err := m.texts("pathParameters")
 	if err != nil {
 		return err
 	}
 	e.Kind, e.format = HTTP, payload2
-	if strings.Contains(textAt(requestContext, "domainName"), ".lambda-url.") {
+	if strings.Contains(textOf(domain), ".lambda-url.") {
 		e.Kind, e.Streams = FunctionURL, true
 	}
 	_, resource, _ := strings.Cut(m.text("routeKey"), " ")
-	path := withoutStage(m.text("rawPath"), textAt(requestContext, "stage"))
+	path := withoutStage(m.text("rawPath"), textOf(stage))
 	req := &Request{
-		Method: textAt(requestContext, "http", "method"),
+		Method: textOf(method),
 		Path:   ownPath(path, resource, params),
 		Query:  escapeQuery(m.text("rawQueryString")),
 		Header: http.Header{},
-		Caller: httpCaller(requestContext),
+		Caller: httpCaller(authorizer),
 	}
 	if err := m.singles("headers", addTo(req.Header)); err != nil {
 		return err

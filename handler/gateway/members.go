@@ -21,11 +21,7 @@ func null(value []byte) bool { return len(value) == 0 || string(value) == "null"
 
 // text returns a string member, or "" if it is none.
 func (m members) text(name string) string {
-	text, err := jsonscan.Unquote(m[name])
-	if err != nil {
-		return ""
-	}
-	return string(text)
+	return textOf(m[name])
 }
 
 // flag returns a member that is true or false. Tools that make events by hand
@@ -107,26 +103,41 @@ func errMember(name string) error {
 	return fmt.Errorf("its member %q is not of the documented form", name)
 }
 
-// textAt follows the names into an object and returns the text that stands
-// there, or "" where anything else does. It never fails: it reads what only the
-// log wants, and that must not decide over a call.
-func textAt(value []byte, path ...string) string {
-	if len(path) == 0 {
-		text, _ := jsonscan.Unquote(value)
-		return string(text)
-	}
-	return textAt(memberAt(value, path[0]), path[1:]...)
+// member names one of an object's members, and where its raw value goes.
+type member struct {
+	name string
+	into *[]byte
 }
 
-// memberAt returns the raw member of that name, or nil.
-func memberAt(object []byte, name string) (found []byte) {
-	_ = jsonscan.Object(object, func(n string, value []byte) error {
-		if n == name {
-			found = value
+// pick finds members of an object, in one go. What is not there, or no object,
+// leaves everything as it is. Its error is for what must be an object; of what only
+// the log wants it is dropped, for that must not decide over a call.
+func pick(object []byte, wanted ...member) error {
+	return jsonscan.Object(object, func(name string, value []byte) error {
+		for _, m := range wanted {
+			if m.name == name {
+				*m.into = value
+			}
 		}
 		return nil
 	})
-	return found
+}
+
+// pick is the function of that name on a member that is an object, if it is there.
+func (m members) pick(name string, wanted ...member) error {
+	if !m.has(name) {
+		return nil
+	}
+	if pick(m[name], wanted...) != nil {
+		return errMember(name)
+	}
+	return nil
+}
+
+// textOf returns the text of a raw string, or "" of anything else.
+func textOf(raw []byte) string {
+	text, _ := jsonscan.Unquote(raw)
+	return string(text)
 }
 
 // describe names an event that is none of ours by its source, or else by the
@@ -156,9 +167,9 @@ func (m members) describe() string {
 func (m members) recordsSource() (source string) {
 	first := errors.New("the first will do")
 	_ = jsonscan.Array(m["Records"], func(record []byte) error {
-		if source = textAt(record, "eventSource"); source == "" {
-			source = textAt(record, "EventSource")
-		}
+		var raw []byte
+		_ = pick(record, member{"eventSource", &raw}, member{"EventSource", &raw})
+		source = textOf(raw)
 		return first
 	})
 	return source

@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"net/url"
-	"regexp"
 	"strings"
 )
 
@@ -15,18 +14,8 @@ func ownPath(path, resource string, params map[string]string) string {
 	if !strings.HasPrefix(resource, "/") {
 		return path
 	}
-	filled := true
-	meant := parameter.ReplaceAllStringFunc(resource, func(name string) string {
-		name, greedy := strings.CutSuffix(name[1:len(name)-1], "+")
-		value, ok := params[name]
-		filled = filled && ok
-		if greedy {
-			// API Gateway's has no slash in front; SAM's event generator writes one.
-			value = strings.TrimPrefix(value, "/")
-		}
-		return value
-	})
-	if !filled {
+	meant, ok := fill(resource, params)
+	if !ok {
 		return path
 	}
 	plain := unescaped(meant)
@@ -38,7 +27,25 @@ func ownPath(path, resource string, params map[string]string) string {
 	return meant
 }
 
-var parameter = regexp.MustCompile(`\{[^{}]+\}`)
+// fill puts the parameters into a resource. ok is false if one is missing.
+func fill(resource string, params map[string]string) (path string, ok bool) {
+	before, rest, found := strings.Cut(resource, "{")
+	if !found {
+		return resource, true
+	}
+	name, rest, _ := strings.Cut(rest, "}")
+	name, greedy := strings.CutSuffix(name, "+")
+	value, ok := params[name]
+	if !ok {
+		return "", false
+	}
+	if greedy {
+		// API Gateway's has no slash in front; SAM's event generator writes one.
+		value = strings.TrimPrefix(value, "/")
+	}
+	after, ok := fill(rest, params)
+	return before + value + after, ok
+}
 
 // rawTail returns the end of path that decodes to plain, or "" if path does not
 // end so. It goes backwards, which percent-encoding allows: no other unit ends

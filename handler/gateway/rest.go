@@ -14,15 +14,12 @@ import (
 // https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html#api-gateway-simple-proxy-for-lambda-input-format
 // https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
 func decodeREST(m members, e *Event) error {
-	requestContext := m["requestContext"]
-	balancer := false
-	if err := m.each("requestContext", func(name string, _ []byte) error {
-		balancer = balancer || name == "elb"
-		return nil
-	}); err != nil {
+	var identity, authorizer, stage, balancer []byte
+	if err := m.pick("requestContext", member{"identity", &identity}, member{"authorizer", &authorizer},
+		member{"stage", &stage}, member{"elb", &balancer}); err != nil {
 		return err
 	}
-	if balancer {
+	if balancer != nil {
 		return errors.New("an Application Load Balancer event")
 	}
 	params, err := m.texts("pathParameters")
@@ -33,13 +30,13 @@ func decodeREST(m members, e *Event) error {
 	e.Kind, e.Streams, e.format = REST, true, payload1
 	if m.text("version") == "1.0" { // which REST APIs do not say
 		e.Kind, e.Streams = HTTP, false
-		path = withoutStage(path, textAt(requestContext, "stage"))
+		path = withoutStage(path, textOf(stage))
 	}
 	req := &Request{
 		Method: m.text("httpMethod"),
 		Path:   ownPath(path, m.text("resource"), params),
 		Header: http.Header{},
-		Caller: restCaller(requestContext),
+		Caller: restCaller(identity, authorizer),
 	}
 	if err := m.values("multiValueHeaders", "headers", addTo(req.Header)); err != nil {
 		return err

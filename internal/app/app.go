@@ -49,6 +49,9 @@ type Options struct {
 type Relay struct {
 	Handler *handler.Handler
 	Log     *slog.Logger
+	// Upstream sends calls upstream, and attaches the Bearer: for who makes calls
+	// of its own.
+	Upstream http.RoundTripper
 
 	tokens *token.Cache
 	ahead  func(ctx context.Context) (end func()) // opens the connection for the first mint
@@ -91,10 +94,12 @@ func New(cfg config.Config, opts Options) *Relay {
 	if opts.Wrap == nil { // which may send requests elsewhere
 		ahead = func(ctx context.Context) (end func()) { return secure.ahead(ctx, cfg.TokenURL) }
 	}
+	relay := &token.Transport{Base: upstream, Cache: tokens}
 	return &Relay{
+		Upstream: relay,
 		Handler: handler.New(handler.Config{
 			BaseURL:        cfg.BaseURL,
-			Relay:          &token.Transport{Base: upstream, Cache: tokens},
+			Relay:          relay,
 			Connect:        upstream,
 			Tokens:         tokens,
 			WarmupInterval: cfg.WarmupInterval,

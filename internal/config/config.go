@@ -46,14 +46,14 @@ func FromEnv(getenv func(string) string) (Config, error) {
 		base = defaultBaseURL
 	}
 	var err error
-	if c.BaseURL, err = parseURL(base); err != nil {
+	if c.BaseURL, err = ParseURL(base); err != nil {
 		fault("OMR_BASE_URL", "%w", err)
-	} else if versionEnd.MatchString(c.BaseURL.Path) {
+	} else if endsInVersion(c.BaseURL.Path) {
 		fault("OMR_BASE_URL", "ends in the API's version, with which callers' paths begin: leave it off")
 	}
 	switch endpoint := getenv("OMR_TOKEN_URL"); {
 	case endpoint != "":
-		if c.TokenURL, err = parseURL(endpoint); err != nil {
+		if c.TokenURL, err = ParseURL(endpoint); err != nil {
 			fault("OMR_TOKEN_URL", "%w", err)
 		}
 	case c.BaseURL != nil:
@@ -81,14 +81,17 @@ func FromEnv(getenv func(string) string) (Config, error) {
 // isOrigin reports whether text is an origin as a browser writes it (RFC 6454 §6.1),
 // of a page that nobody on the way can change.
 func isOrigin(text string) bool {
-	u, err := parseURL(text)
+	u, err := ParseURL(text)
 	return err == nil && u.Scheme+"://"+u.Host == text && strings.ToLower(text) == text
 }
 
-var versionEnd = regexp.MustCompile(`/v[0-9]+\.[0-9]+(/omr)?/?$`)
+// endsInVersion reports whether a path ends like those that the SDKs are given.
+func endsInVersion(path string) bool {
+	return strings.Trim(path, "/") != "" && regexp.MustCompile(`/v[0-9]+\.[0-9]+(/omr)?/?$`).MatchString(path)
+}
 
-// parseURL takes https everywhere, and http where nothing leaves the machine.
-func parseURL(text string) (*url.URL, error) {
+// ParseURL takes https everywhere, and http where nothing leaves the machine.
+func ParseURL(text string) (*url.URL, error) {
 	u, err := url.Parse(text)
 	switch {
 	case err != nil || u.Host == "" || u.Hostname() == "":

@@ -14,6 +14,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"omr-relay/internal/sandbox"
 )
 
 func main() {
@@ -40,6 +42,24 @@ func writeAll(dir string) error {
 		}
 		if err := os.WriteFile(filepath.Join(dir, name), text, 0o644); err != nil {
 			return fmt.Errorf("writing a fixture: %w", err)
+		}
+	}
+	return writeSample(filepath.Join(dir, "sample"))
+}
+
+// sample is a filled form and its pattern, as files: those whose answers the
+// stand-in gives for every form.
+func sample() map[string][]byte {
+	return map[string][]byte{"answer-sheet.png": sandbox.SampleFilledForm(), "form.omr": sandbox.SamplePattern()}
+}
+
+func writeSample(dir string) error {
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return fmt.Errorf("making a folder: %w", err)
+	}
+	for name, data := range sample() {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
+			return fmt.Errorf("writing a sample: %w", err)
 		}
 	}
 	return nil

@@ -42,7 +42,7 @@ func Object(data []byte, yield func(name string, value []byte) error) error {
 		if end < 0 {
 			return ErrSyntax
 		}
-		name, err := Unquote(data[i:end])
+		name, err := unquoteName(data[i:end])
 		if err != nil {
 			return err
 		}
@@ -53,7 +53,7 @@ func Object(data []byte, yield func(name string, value []byte) error) error {
 		if end = valueEnd(data, i); end < 0 {
 			return ErrSyntax
 		}
-		if err := yield(string(name), data[i:end]); err != nil {
+		if err := yield(name, data[i:end]); err != nil {
 			return err
 		}
 		if i = space(data, end); i == len(data) {
@@ -68,6 +68,16 @@ func Object(data []byte, yield func(name string, value []byte) error) error {
 			return ErrSyntax
 		}
 	}
+}
+
+// unquoteName is Unquote with one allocation for names without escapes, which is
+// what names are.
+func unquoteName(raw []byte) (string, error) {
+	if inner, ok := Inner(raw); ok && bytes.IndexByte(inner, '\\') < 0 {
+		return string(inner), nil
+	}
+	name, err := Unquote(raw)
+	return string(name), err
 }
 
 func trailing(data []byte, i int) error {

@@ -145,7 +145,7 @@ func (l *loop) stream(ctx context.Context, inv invocation, answer Response) erro
 		conn: &l.connection, id: inv.id, contentType: answer.ContentType(), deadline: inv.writingEnds(),
 		dial: func() (net.Conn, bool, error) { return l.connect(ctx) },
 	}
-	_, err := answer.WriteTo(out)
+	err := l.write(answer, out)
 	if out.broken() {
 		// The answer may be too large for whoever called; whether the API is still
 		// there, the next poll tells, on another connection: this one is in the
@@ -166,4 +166,17 @@ func (l *loop) stream(ctx context.Context, inv invocation, answer Response) erro
 	}
 	answer.Done(failed)
 	return failed
+}
+
+// write has the answer written to out. As in invoke, one that panics has failed, and
+// so has the process: whoever called, and the other loops' callers, are told first.
+func (l *loop) write(answer Response, out *stream) (err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = panicked(cause)
+			l.failed = err
+		}
+	}()
+	_, err = answer.WriteTo(out)
+	return err
 }

@@ -121,6 +121,45 @@ func TestBrokenStream(t *testing.T) {
 	}
 }
 
+// TestStreamThatPanics breaks the answer off, says so and is told so; then serving
+// ends, as after a panic before the answer.
+func TestStreamThatPanics(t *testing.T) {
+	for name, first := range map[string]string{"at once": "", "after a piece": "begun"} {
+		t.Run(name, func(t *testing.T) {
+			api, err := lambdaruntimetest.Start()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer api.Close()
+			done, served := 0, make(chan error, 1)
+			write := streamFunc(func(_ context.Context, _ []byte, stream io.Writer) error {
+				_, _ = io.WriteString(stream, first)
+				panic(&badEvent{})
+			})
+			go func() {
+				served <- lambdaruntime.Serve(t.Context(), api.Addr(), 1, func(ctx context.Context, payload []byte) (lambdaruntime.Response, error) {
+					return counted{streamed{ctx, payload, write}, &done}, nil
+				})
+			}()
+			got := invoke(t, api, "", time.Minute)
+			if said := string(got.Broken) + string(got.Payload); got.Failed == (first != "") || !strings.Contains(said, `"errorType":"badEvent"`) {
+				t.Errorf("%q, failed: %v, broken: %s", got.Payload, got.Failed, got.Broken)
+			}
+			if err := <-served; err == nil || !strings.HasPrefix(err.Error(), "the handler panicked at ") || done != 1 {
+				t.Errorf("Serve returned %v; the answer was done with %d times", err, done)
+			}
+		})
+	}
+}
+
+// counted counts how often the answer was done with.
+type counted struct {
+	streamed
+	done *int
+}
+
+func (c counted) Done(error) { *c.done++ }
+
 // TestStreamRefused serves the next event when the API does not take a stream to
 // its end. After the first failure nothing more is sent.
 func TestStreamRefused(t *testing.T) {

@@ -19,7 +19,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strings"
 	"time"
 
@@ -79,18 +78,19 @@ func (c *Client) Submit(ctx context.Context, s Service, task *Task) (id string, 
 		return "", err
 	}
 	id = strings.Trim(strings.TrimSpace(string(answer)), `"`) // JSON is its right, too
-	if !validID.MatchString(id) {
+	if !ValidID(id) {
 		return "", &Failure{Call: "submitting", MayHaveArrived: true, Err: errNoID}
 	}
 	record.Tasks = append(record.Tasks, id)
 	return id, nil
 }
 
-// validID is what may stand in a path, a query and a log as it is.
-var validID = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z._-]{0,63}$`)
-
-// ValidID reports whether id could be a task's.
-func ValidID(id string) bool { return validID.MatchString(id) }
+// ValidID reports whether id could be a task's: what may stand in a path, a query
+// and a log as it is.
+func ValidID(id string) bool {
+	const alphanumeric = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	return id != "" && len(id) <= 64 && strings.IndexByte(alphanumeric, id[0]) >= 0 && strings.Trim(id, alphanumeric+"._-") == ""
+}
 
 // Fetch asks for a task's result once.
 func (c *Client) Fetch(ctx context.Context, s Service, id string) (*Result, error) {

@@ -7,6 +7,7 @@ import re
 from localstack.aws.connect import connect_to
 from localstack.services.apigateway.next_gen.execute_api import gateway, gateway_response
 from localstack.services.apigateway.next_gen.execute_api.api import RestApiGatewayHandler
+from moto.apigateway.models import APIGatewayBackend
 
 FUNCTION = re.compile(r"functions/(.+)/invocations$")
 HEADER = re.compile(r"method\.request\.header\.(.+)$")
@@ -21,6 +22,15 @@ def install():
         handlers.insert(handlers.index(gateway.handlers.api_key_validation_handler), Authorizer())
 
     gateway.RestApiGateway.__init__ = with_authorizers
+    delete = APIGatewayBackend.delete_api_key
+
+    def delete_everywhere(self, api_key_id):
+        # A key that is gone is in no usage plan: here it would stay, and break the calls with it.
+        for keys in self.usage_plan_keys.values():
+            keys.pop(api_key_id, None)
+        return delete(self, api_key_id)
+
+    APIGatewayBackend.delete_api_key = delete_everywhere
 
 
 class Authorizer(RestApiGatewayHandler):

@@ -121,8 +121,7 @@ class Process(runtime_executor.RuntimeExecutor):
 
     @classmethod
     def cleanup_version(cls, function_version):
-        if function_version.config.code:
-            function_version.config.code.destroy_cached()
+        """Leaves the package where it is: the version that follows may run the same."""
 
 
 class RuntimeAPI(http.server.BaseHTTPRequestHandler):

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"bytes"
+	"embed"
+	"html/template"
+	"net/http"
+)
+
+// The page that start-api serves. It is not part of the function.
+//
+//go:embed page
+var pageFiles embed.FS
+
+// page serves the page at / and passes every other request on.
+type page struct {
+	files map[string]pageFile
+	door  *admission
+	next  http.Handler
+}
+
+type pageFile struct {
+	contentType string
+	data        []byte
+}
+
+// newPage returns the page for an API with or without keys. sample says that
+// answers are invented.
+func newPage(door *admission, sample bool, next http.Handler) (*page, error) {
+	p := &page{files: map[string]pageFile{}, door: door, next: next}
+	for path, file := range map[string]struct{ name, contentType string }{
+		"/page.css": {"page/page.css", "text/css; charset=utf-8"},
+		"/page.js":  {"page/page.js", "text/javascript; charset=utf-8"},
+	} {
+		data, err := pageFiles.ReadFile(file.name)
+		if err != nil {
+			return nil, err
+		}
+		p.files[path] = pageFile{file.contentType, data}
+	}
+	index, err := template.ParseFS(pageFiles, "page/index.html")
+	if err != nil {
+		return nil, err
+	}
+	var html bytes.Buffer
+	if err := index.Execute(&html, struct{ Sample, Keyed bool }{sample, len(door.keys) > 0}); err != nil {
+		return nil, err
+	}
+	p.files["/"] = pageFile{"text/html; charset=utf-8", html.Bytes()}
+	return p, nil
+}
+
+// pagePolicy lets the page run its own script and call its own origin, and nothing
+// else: what a scan's name or an answer says can do nothing.
+const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' blob: data:; " +
+	"form-action 'none'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
+
+func (p *page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	file, ok := p.files[rawPath(r)]
+	if !ok || r.Method != http.MethodGet && r.Method != http.MethodHead {
+		p.next.ServeHTTP(w, r)
+		return
+	}
+	// With keys the page is for everybody: it is where one is typed in.
+	if len(p.door.keys) == 0 && !p.door.fromHere(w, r) {
+		return
+	}
+	header := w.Header()
+	header.Set("Content-Type", file.contentType)
+	header.Set("Content-Security-Policy", pagePolicy)
+	header.Set("X-Content-Type-Options", "nosniff")
+	header.Set("Referrer-Policy", "no-referrer")
+	header.Set("Cross-Origin-Opener-Policy", "same-origin")
+	header.Set("Cache-Control", "no-cache")
+	_, _ = w.Write(file.data) // a client that has gone
+}
