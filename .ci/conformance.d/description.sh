@@ -15,6 +15,3 @@ description_kept() {
   )
   ready_by 0
 }
-
-# ready_by MILLISECONDS: so old, tasks are ready at the latest.
-ready_by() { curl -sS -X POST -d "{\"milliseconds\": $1}" "$STANDIN_CONTROL/ready-by"; }
