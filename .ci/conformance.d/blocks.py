@@ -9,6 +9,7 @@ OUTPUT = r"plan=\$\(aws cloudformation describe-stacks .*\n"
 # name: how the block begins. A block that no name fits is one that nobody has looked at.
 BLOCKS = {
     "invoke": r"go run \./cmd/local invoke ",
+    "recognize": r"go run \./cmd/local recognize events/sample .* --sample$",
     "test": r"go test ",
     "serve": r"go run \./cmd/local start-api ",
     "call": r"curl -sS -X POST http://127\.0\.0\.1:3000/",

@@ -59,6 +59,13 @@ def invoke(block):
         raise AssertionError(f"no task's id in the answer:\n{said}")
 
 
+def recognize(block):
+    stdout, _ = shell(block, env=users_environment())
+    header, *rows = stdout.splitlines()
+    same("columns", header.split(",")[:3], ["image", "status", "NOTE"])
+    same("rows", len(rows), 1)
+
+
 def test(block):
     shell(block, env=users_environment())
 
@@ -126,7 +133,7 @@ def build(block):
             same("built", os.listdir(os.path.join(here, ".aws-sam/build", function)), ["bootstrap"])
 
 
-RUN = {"invoke": invoke, "test": test, "serve": serve, "guided": build}
+RUN = {"invoke": invoke, "recognize": recognize, "test": test, "serve": serve, "guided": build}
 
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
