@@ -12,6 +12,8 @@ BLOCKS = {
     "test": r"go test ",
     "serve": r"go run \./cmd/local start-api ",
     "call": r"curl -sS -X POST http://127\.0\.0\.1:3000/",
+    "recognize": r'curl .*\$KEY.* "\$URL/recognize"$',
+    "generate": r'curl .*\$KEY.*\n.* "\$URL/generate\?',
     "create-secret": TYPED + "create-secret ",
     "rotate": TYPED + "put-secret-value ",
     "guided": r"sam build && sam deploy --guided$",
@@ -37,7 +39,7 @@ def blocks():
     for file in files():
         with open(file, encoding="utf-8") as f:
             text = f.read()
-        found = [textwrap.dedent(block) for _, block in re.findall(r"^( *)```sh\n(.*?)^\1```$", text, re.M | re.S)]
+        found = [textwrap.dedent(block) for _, block in re.findall(r"^( *)```(?:sh|bash)\n(.*?)^\1```$", text, re.M | re.S)]
         marks = len(re.findall(r"^ *```(?:sh|bash|shell|console|zsh)$", text, re.M))
         if marks != len(found):
             strange.append((file, f"{marks} command blocks, of which {len(found)} are read"))

@@ -4,7 +4,7 @@ usage: readme.py known     fails when a block is new, or one that is known here 
        readme.py list      names of the blocks to run
        readme.py run NAME  runs one
 
-The others are run by cloud_steps.py.
+KEY and URL are those of a relay. The others are run by cloud_steps.py.
 """
 
 import fcntl
@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import zipfile
 
 from blocks import blocks
 from standin import same
@@ -126,7 +127,27 @@ def build(block):
             same("built", os.listdir(os.path.join(here, ".aws-sam/build", function)), ["bootstrap"])
 
 
-RUN = {"invoke": invoke, "test": test, "serve": serve, "guided": build}
+def recognize(block):
+    """With a relay behind the key, as callers.md has it."""
+    with tempfile.TemporaryDirectory() as where:
+        for name in ("scan.jpg", "form.omr"):
+            with open(os.path.join(where, name), "wb") as f:
+                f.write(b"\xff\xd8\xff\xe0" if name == "scan.jpg" else b"{}")
+        stdout, said = shell(block, cwd=where)
+    if "," not in stdout.splitlines()[0]:
+        raise AssertionError(f"no CSV:\n{said}")
+
+
+def generate(block):
+    with tempfile.TemporaryDirectory() as where:
+        with open(os.path.join(where, "form.txt"), "w", encoding="utf-8") as f:
+            f.write("?text=Form\n")
+        shell(block, cwd=where)
+        with zipfile.ZipFile(os.path.join(where, "form.zip")) as made:
+            same("a form and a pattern", len(made.namelist()) > 1 and made.testzip() is None, True)
+
+
+RUN = {"recognize": recognize, "generate": generate, "invoke": invoke, "test": test, "serve": serve, "guided": build}
 
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
