@@ -40,7 +40,7 @@ def blocks():
     for file in files():
         with open(file, encoding="utf-8") as f:
             text = f.read()
-        found = [textwrap.dedent(block) for _, block in re.findall(r"^( *)```sh\n(.*?)^\1```$", text, re.M | re.S)]
+        found = [textwrap.dedent(block) for _, block in re.findall(r"^( *)```(?:sh|bash)\n(.*?)^\1```$", text, re.M | re.S)]
         marks = len(re.findall(r"^ *```(?:sh|bash|shell|console|zsh)$", text, re.M))
         if marks != len(found):
             strange.append((file, f"{marks} command blocks, of which {len(found)} are read"))

@@ -22,7 +22,10 @@ func assemble(ctx context.Context, c console) (*function, error) {
 	}
 	log := &causes{w: c.stderr}
 	relay := app.New(w.cfg, app.Options{AWS: w.aws, Log: log, Wrap: w.tell.wrap})
-	return &function{handler: relay, tell: w.tell, causes: log, close: w.close, allowOrigin: w.cfg.AllowOrigin}, nil
+	return &function{
+		handler: relay, tell: w.tell, causes: log, close: w.close,
+		allowOrigin: w.cfg.AllowOrigin, sample: c.getenv("OMR_BASE_URL") == "",
+	}, nil
 }
 
 // wiring is what the relay is made of: services, real or not.
