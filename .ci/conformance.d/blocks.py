@@ -9,10 +9,12 @@ OUTPUT = r"plan=\$\(aws cloudformation describe-stacks .*\n"
 # name: how the block begins. A block that no name fits is one that nobody has looked at.
 BLOCKS = {
     "invoke": r"go run \./cmd/local invoke ",
-    "recognize": r"go run \./cmd/local recognize events/sample .* --sample$",
     "test": r"go test ",
     "serve": r"go run \./cmd/local start-api ",
-    "call": r"curl -sS -X POST http://127\.0\.0\.1:3000/",
+    "call": r"curl -sS -F image=\S+ -F pattern=\S+ http://127\.0\.0\.1:3000/recognize",
+    "recognize": r"go run \./cmd/local recognize ",
+    "one-call": r'curl -H "Authorization: Bearer \$KEY" -F ',
+    "form-call": r'curl -H "Authorization: Bearer \$KEY" -H .Accept: application/zip. ',
     "create-secret": TYPED + "create-secret ",
     "rotate": TYPED + "put-secret-value ",
     "guided": r"sam build && sam deploy --guided$",
@@ -38,7 +40,7 @@ def blocks():
     for file in files():
         with open(file, encoding="utf-8") as f:
             text = f.read()
-        found = [textwrap.dedent(block) for _, block in re.findall(r"^( *)```sh\n(.*?)^\1```$", text, re.M | re.S)]
+        found = [textwrap.dedent(block) for _, block in re.findall(r"^( *)```(?:sh|bash)\n(.*?)^\1```$", text, re.M | re.S)]
         marks = len(re.findall(r"^ *```(?:sh|bash|shell|console|zsh)$", text, re.M))
         if marks != len(found):
             strange.append((file, f"{marks} command blocks, of which {len(found)} are read"))

@@ -252,8 +252,8 @@ def streaming():
     same("quota", (plan["quota"]["limit"], plan["quota"]["period"]), (1000, "MONTH"))
     # What Lambda would hand to API Gateway: the head, eight zero bytes, the body.
     with tempfile.NamedTemporaryFile() as answer:
-        shell(f"aws lambda invoke --function-name {told['FunctionAliasArn']} --cli-binary-format raw-in-base64-out "
-              f"--payload file://{os.path.abspath('events/healthz.json')} {answer.name}")
+        shell(f"aws lambda invoke --function-name {told['FunctionAliasArn']} "
+              f"--payload fileb://{os.path.abspath('events/healthz.json')} {answer.name}")
         head, delimiter, body = answer.read().partition(bytes(8))
     same("streamed", (json.loads(head)["statusCode"], bool(delimiter), body), (200, True, b'{"status":"ok"}'))
     gone("omr-relay-prod")

@@ -70,6 +70,8 @@ func newStartAPI(c console) *cobra.Command {
 		host string
 		port int
 		keys []string
+
+		allowOrigin string
 	)
 	command := &cobra.Command{
 		Use:   "start-api",
@@ -92,6 +94,14 @@ Each request becomes the event that API Gateway would send.`,
 			if err != nil {
 				return err
 			}
+			if getenv := c.getenv; allowOrigin != "" {
+				c.getenv = func(name string) string {
+					if name == "OMR_ALLOW_ORIGIN" {
+						return allowOrigin
+					}
+					return getenv(name)
+				}
+			}
 			return startAPI(cmd.Context(), c, host, port, known)
 		},
 	}
@@ -99,7 +109,8 @@ Each request becomes the event that API Gateway would send.`,
 	flags.StringVar(&host, "host", "127.0.0.1", "serve on this `HOST`")
 	flags.IntVar(&port, "port", 3000, "serve on this `PORT`; 0 is a free one")
 	flags.StringArrayVar(&keys, "api-key", nil, "serve callers that send this `KEY` alone, as if deployed; once for each caller")
-	noFiles(command, "host", "port", "api-key")
+	flags.StringVar(&allowOrigin, "allow-origin", "", "let pages of this `ORIGIN` call, as the template's AllowOrigin does")
+	noFiles(command, "host", "port", "api-key", "allow-origin")
 	return command
 }
 

@@ -155,7 +155,7 @@ func TestRecognizeIsDocumented(t *testing.T) {
 	got := runWith(t.Context(), strings.NewReader(""), unset, "recognize", "../../events/sample", "--pattern", patternFile, "--sample")
 	shown := "\n```sh\ngo run ./cmd/local recognize events/sample --pattern events/sample/form.omr --sample\n```\n"
 	printed := "\n```text\n" + strings.ReplaceAll(got.stdout, "\r\n", "\n") + "```\n"
-	for _, page := range []string{"README.md", "docs/recognize.md"} {
+	for _, page := range []string{"README.md", "docs/command.md"} {
 		text := readFile(t, "../../"+page)
 		if !strings.Contains(text, shown) || !strings.Contains(text, printed) {
 			t.Errorf("%s does not show the command and\n%s", page, printed)
