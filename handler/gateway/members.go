@@ -109,8 +109,8 @@ type member struct {
 	into *[]byte
 }
 
-// pick finds members of an object, in one go. What is not there, or no object,
-// leaves everything as it is. It never fails: most of what it reads only the log
+// pick finds members of an object, in one go. What is not there, or null, or no
+// object, leaves everything as it is. It never fails: most of what it reads only the log
 // wants, and that must not decide over a call.
 func pick(object []byte, wanted ...member) {
 	if len(object) == 0 {
@@ -118,7 +118,7 @@ func pick(object []byte, wanted ...member) {
 	}
 	_ = jsonscan.Object(object, func(name string, value []byte) error {
 		for _, m := range wanted {
-			if m.name == name {
+			if m.name == name && !null(value) {
 				*m.into = value
 			}
 		}
