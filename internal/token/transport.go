@@ -146,6 +146,9 @@ func (t *Transport) send(req *http.Request, token *Token) (*http.Response, error
 	record.UpstreamCalls++
 	resp, err := watch.Final(base.RoundTrip(authorized))
 	if err != nil {
+		if !record.Sent {
+			record.UpstreamCalls-- // no connection took it, so that it cannot have cost anything
+		}
 		return nil, invalid(err)
 	}
 	record.UpstreamStatus = resp.StatusCode
