@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
@@ -48,6 +49,9 @@ func wire(ctx context.Context, c console) (*wiring, error) {
 		if standIns, err = sandbox.Start(); err != nil {
 			return nil, fmt.Errorf("starting the stand-ins: %w", err)
 		}
+		// By the clock, as the real one: the pace at which results are asked for
+		// learns, and from tasks that go by questions it would learn to wait.
+		standIns.Aspose.SetReadyAfter(standInTime)
 		shutdown = func() { _ = standIns.Close() }
 		env = withStandIns(c.getenv, standIns)
 	}
@@ -76,6 +80,9 @@ func wire(ctx context.Context, c console) (*wiring, error) {
 	announce(tell, realSecret, realUpstream)
 	return &wiring{cfg: cfg, aws: awsCfg, tell: tell, close: shutdown}, nil
 }
+
+// standInTime is how long the stand-in's tasks take.
+const standInTime = 500 * time.Millisecond
 
 // withStandIns fills in the stand-ins' addresses where nothing is configured.
 func withStandIns(getenv func(string) string, standIns *sandbox.Sandbox) func(string) string {
