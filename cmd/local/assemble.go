@@ -51,7 +51,7 @@ func wire(ctx context.Context, c console) (*wiring, error) {
 		}
 		// Tasks that went by the number of polls alone would teach the relay that
 		// they take ever longer.
-		standIns.Aspose.SetReadyBy(time.Second)
+		standIns.Aspose.SetReadyBy(standInTime)
 		shutdown = func() { _ = standIns.Close() }
 		env = withStandIns(c.getenv, standIns)
 	}
@@ -80,6 +80,9 @@ func wire(ctx context.Context, c console) (*wiring, error) {
 	announce(tell, realSecret, realUpstream)
 	return &wiring{cfg: cfg, aws: awsCfg, tell: tell, close: shutdown}, nil
 }
+
+// standInTime is how long the stand-in's tasks take.
+const standInTime = 500 * time.Millisecond
 
 // withStandIns fills in the stand-ins' addresses where nothing is configured.
 func withStandIns(getenv func(string) string, standIns *sandbox.Sandbox) func(string) string {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"image"
 	"image/png"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -340,7 +341,7 @@ func TestRecognizeFailsOnce(t *testing.T) {
 
 // The relay itself, with a key, in between.
 func TestRecognizeThroughTheRelay(t *testing.T) {
-	fn, err := assemble(t.Context(), console{stdin: nil, stdout: os.Stdout, stderr: &bytes.Buffer{}, getenv: unset})
+	fn, err := assemble(t.Context(), console{stdin: nil, stdout: io.Discard, stderr: &lockedWriter{w: io.Discard}, getenv: unset})
 	if err != nil {
 		t.Fatal(err)
 	}
