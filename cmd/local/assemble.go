@@ -23,7 +23,10 @@ func assemble(ctx context.Context, c console) (*function, error) {
 	}
 	log := &causes{w: c.stderr}
 	relay := app.New(w.cfg, app.Options{AWS: w.aws, Log: log, Wrap: w.tell.wrap})
-	return &function{handler: relay, tell: w.tell, causes: log, close: w.close, allowOrigin: w.cfg.AllowOrigin}, nil
+	return &function{
+		handler: relay, tell: w.tell, causes: log, close: w.close,
+		allowOrigin: w.cfg.AllowOrigin, sample: c.getenv("OMR_BASE_URL") == "",
+	}, nil
 }
 
 // wiring is what the relay is made of: services, real or not.
@@ -48,7 +51,7 @@ func wire(ctx context.Context, c console) (*wiring, error) {
 		}
 		// Tasks that went by the number of polls alone would teach the relay that
 		// they take ever longer.
-		standIns.Aspose.SetReadyBy(time.Second)
+		standIns.Aspose.SetReadyBy(standInTime)
 		shutdown = func() { _ = standIns.Close() }
 		env = withStandIns(c.getenv, standIns)
 	}
@@ -77,6 +80,9 @@ func wire(ctx context.Context, c console) (*wiring, error) {
 	announce(tell, realSecret, realUpstream)
 	return &wiring{cfg: cfg, aws: awsCfg, tell: tell, close: shutdown}, nil
 }
+
+// standInTime is how long the stand-in's tasks take.
+const standInTime = 500 * time.Millisecond
 
 // withStandIns fills in the stand-ins' addresses where nothing is configured.
 func withStandIns(getenv func(string) string, standIns *sandbox.Sandbox) func(string) string {

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -70,5 +72,42 @@ func TestRecognizeKilledAtRandom(t *testing.T) {
 	got = recognized(t, r.env(), dir, "-o", out, "--resubmit")
 	if answered := strings.Count(readFile(t, out), ",Ok,"); got.status != exitOK || answered != count {
 		t.Errorf("sent again: status %d, %d answers", got.status, answered)
+	}
+}
+
+// Ctrl-C ends cleanly: what is being sent is waited for, and the same command goes
+// on.
+func TestRecognizeInterrupted(t *testing.T) {
+	r := newRemote(t)
+	count := r.countSubmission
+	sending, release := make(chan struct{}, 100), make(chan struct{})
+	r.Respond(func(w http.ResponseWriter, req *http.Request) bool {
+		if req.Method == http.MethodPost {
+			sending <- struct{}{}
+			<-release
+		}
+		return count(w, req)
+	})
+	dir, out := scansFolder(t, 12), filepath.Join(t.TempDir(), "answers.csv")
+	cmd := process(t.Context(), r, "recognize", dir, "--pattern", patternFile, "-o", out)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	<-sending // the first, which goes alone
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	close(release)
+	_ = cmd.Wait()
+	if cmd.ProcessState.ExitCode() != exitFailed || !strings.Contains(stderr.String(), "local: interrupted; 0 of 12 sheets have answers, no table was written, and the same command goes on from there\n") {
+		t.Errorf("%v: %s", cmd.ProcessState, &stderr)
+	}
+	if files, _ := os.ReadDir(filepath.Dir(out)); len(files) != 1 || files[0].Name() != "answers.journal" {
+		t.Errorf("left behind: %v", files)
+	}
+	if got := recognized(t, r.env(), dir, "-o", out); got.status != exitOK || r.counts() != "[1:12]" {
+		t.Errorf("%+v, submitted %s", got, r.counts())
 	}
 }

@@ -12,7 +12,7 @@ import (
 //go:embed page
 var pageFiles embed.FS
 
-// page serves the page at / and passes every other request on.
+// page serves the page at /, and what it needs; it passes every other request on.
 type page struct {
 	files map[string]pageFile
 	door  *admission
@@ -56,6 +56,12 @@ const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; con
 	"form-action 'none'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
 
 func (p *page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodPost && rawPath(r) == splitPath {
+		if _, ok := p.door.admit(w, r); ok {
+			splitFile(w, r)
+		}
+		return
+	}
 	file, ok := p.files[rawPath(r)]
 	if !ok || r.Method != http.MethodGet && r.Method != http.MethodHead {
 		p.next.ServeHTTP(w, r)

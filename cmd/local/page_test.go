@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -92,3 +93,36 @@ func TestPageSaysWhatItIs(t *testing.T) {
 		}
 	}
 }
+
+// The page's files with several pages are taken apart here.
+func TestPageSplitsFiles(t *testing.T) {
+	p := pageFor(t, &admission{keys: apiKeys{firstKey}}, true)
+	post := func(body io.Reader, key string) (int, string) {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "http://localhost"+splitPath, body)
+		r.RequestURI = splitPath
+		r.Header.Set("Authorization", "Bearer "+key)
+		w := httptest.NewRecorder()
+		p.ServeHTTP(w, r)
+		return w.Code, w.Body.String()
+	}
+	for name, pages := range map[string]int{"grey.pdf": 3, "lzw.tif": 3, "one.pdf": 1} {
+		status, text := post(strings.NewReader(readFile(t, "../../internal/scans/testdata/"+name)), firstKey)
+		var answer struct{ Pages [][]byte }
+		if err := json.Unmarshal([]byte(text), &answer); err != nil || status != 200 || len(answer.Pages) != pages {
+			t.Errorf("%s: %d, %d pages, %v", name, status, len(answer.Pages), err)
+		}
+	}
+	if status, text := post(strings.NewReader("%PDF-1.4 broken"), firstKey); status != 422 || !strings.Contains(text, "a PDF that cannot be taken apart") {
+		t.Errorf("a broken one: %d %s", status, text)
+	}
+	if status, text := post(io.LimitReader(zeros{}, splitLimit+1), firstKey); status != 413 {
+		t.Errorf("a large one: %d %s", status, text)
+	}
+	if status, _ := post(strings.NewReader("x"), strangers); status != 403 {
+		t.Errorf("a stranger's: %d", status)
+	}
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { return len(p), nil }

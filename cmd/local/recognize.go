@@ -121,6 +121,7 @@ func (j *job) prepare(names []string) error {
 		for _, path := range []string{j.output, j.beside("exceptions.csv")} {
 			if err := table.Writable(path); err != nil {
 				faults = append(faults, err.Error())
+				break // the other would say the same
 			}
 		}
 	}

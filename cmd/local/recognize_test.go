@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"image"
 	"image/png"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -38,16 +39,7 @@ func newRemote(t *testing.T) *remote {
 	t.Helper()
 	r := &remote{Aspose: &sandbox.Aspose{Valid: func(key string) bool { return key == remoteKey }}, submitted: map[string]int{}}
 	r.SetNotReady(0)
-	r.Respond(func(_ http.ResponseWriter, req *http.Request) bool {
-		var task struct{ Images [][]byte }
-		_ = json.NewDecoder(req.Body).Decode(&task)
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		for _, image := range task.Images {
-			r.submitted[string(image)]++
-		}
-		return false
-	})
+	r.Respond(r.countSubmission)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		r.mu.Lock()
 		r.calls++
@@ -64,6 +56,17 @@ func newRemote(t *testing.T) *remote {
 	t.Cleanup(server.Close)
 	r.url = server.URL
 	return r
+}
+
+func (r *remote) countSubmission(_ http.ResponseWriter, req *http.Request) bool {
+	var task struct{ Images [][]byte }
+	_ = json.NewDecoder(req.Body).Decode(&task)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, image := range task.Images {
+		r.submitted[string(image)]++
+	}
+	return false
 }
 
 // counts tells how many documents were submitted how often.
@@ -144,6 +147,19 @@ func TestRecognizeSample(t *testing.T) {
 	for _, line := range []string{"1/1 answer-sheet.png: Ok\n", "1 of 1 have answers: samples of a stand-in; nothing was recognized\n"} {
 		if !strings.Contains(got.stderr, line) {
 			t.Errorf("%q is not in %s", line, got.stderr)
+		}
+	}
+}
+
+// The documents show what the command prints.
+func TestRecognizeIsDocumented(t *testing.T) {
+	got := runWith(t.Context(), strings.NewReader(""), unset, "recognize", "../../events/sample", "--pattern", patternFile, "--sample")
+	shown := "\n```sh\ngo run ./cmd/local recognize events/sample --pattern events/sample/form.omr --sample\n```\n"
+	printed := "\n```text\n" + strings.ReplaceAll(got.stdout, "\r\n", "\n") + "```\n"
+	for _, page := range []string{"README.md", "docs/command.md"} {
+		text := readFile(t, "../../"+page)
+		if !strings.Contains(text, shown) || !strings.Contains(text, printed) {
+			t.Errorf("%s does not show the command and\n%s", page, printed)
 		}
 	}
 }
@@ -325,7 +341,7 @@ func TestRecognizeFailsOnce(t *testing.T) {
 
 // The relay itself, with a key, in between.
 func TestRecognizeThroughTheRelay(t *testing.T) {
-	fn, err := assemble(t.Context(), console{stdin: nil, stdout: os.Stdout, stderr: &bytes.Buffer{}, getenv: unset})
+	fn, err := assemble(t.Context(), console{stdin: nil, stdout: io.Discard, stderr: &lockedWriter{w: io.Discard}, getenv: unset})
 	if err != nil {
 		t.Fatal(err)
 	}

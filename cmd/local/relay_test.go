@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"omr-relay/internal/sandbox"
 )
@@ -235,6 +236,7 @@ func TestStartAPIServesTheRelay(t *testing.T) {
 		if status = answer.ResponseStatusCode; status != "NotReady" {
 			break
 		}
+		<-time.After(standInTime / 10)
 	}
 	if status != "Ok" {
 		t.Errorf("the result is %q, want Ok", status)

@@ -53,7 +53,7 @@ func TestImportsFlowOneWay(t *testing.T) {
 		not  []string
 		deep bool // what it is built from counts, not only what it imports
 	}{
-		{"cmd/relay", []string{module + "/internal/sandbox", module + "/internal/eventgen", module + "/cmd/local", module + "/internal/scans", "github.com/spf13", "github.com/pdfcpu", "testing", "net/http/httptest"}, true},
+		{"cmd/relay", []string{module + "/internal/sandbox", module + "/internal/eventgen", module + "/cmd/local", module + "/internal/scans", module + "/internal/journal", module + "/internal/recognition", module + "/internal/table", "github.com/spf13", "github.com/pdfcpu", "github.com/schollz", "testing", "net/http/httptest"}, true},
 		{"cmd/authorizer", []string{module + "/internal/sandbox", module + "/cmd/local", "github.com/spf13"}, true},
 		{"handler", []string{aws, "github.com/aws/smithy-go", module + "/secrets", module + "/internal/token", module + "/internal/app"}, true},
 		{"secrets", []string{module + "/handler", module + "/internal/token", module + "/internal/app"}, true},
@@ -66,6 +66,9 @@ func TestImportsFlowOneWay(t *testing.T) {
 		{"internal/omr", []string{module + "/handler", module + "/secrets", module + "/internal/token", "github.com"}, true},
 		{"internal/document", []string{module + "/handler", module + "/internal/omr", "github.com"}, true},
 		{"internal/sensitive", []string{module, "github.com"}, false},
+		{"internal/recognition", []string{module + "/handler", module + "/internal/app", module + "/internal/token", module + "/internal/scans"}, true},
+		{"internal/scans", []string{module + "/handler", module + "/internal/omr", module + "/internal/recognition"}, true},
+		{"internal/journal", []string{module, "net/http"}, false},
 		{"internal/sandbox", []string{module}, false},
 	} {
 		pkg := module + "/" + tt.pkg

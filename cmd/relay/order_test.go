@@ -21,7 +21,7 @@ func TestFilesUseThoseBelowThem(t *testing.T) {
 	t.Chdir("../..") // where the importer finds the module
 	files := token.NewFileSet()
 	source := importer.ForCompiler(files, "source", nil) // which keeps what it has read
-	for _, dir := range []string{"handler", "handler/gateway", "handler/recognize", "internal/apikey", "internal/document", "internal/lambdaruntime", "internal/omr", "internal/token"} {
+	for _, dir := range []string{"handler", "handler/gateway", "handler/recognize", "internal/apikey", "internal/document", "internal/lambdaruntime", "internal/omr", "internal/recognition", "internal/scans", "internal/table", "internal/token"} {
 		var parsed []*ast.File
 		var order []string
 		var names []string

@@ -52,6 +52,9 @@ type Journal struct {
 	size   int64 // of the lines that are whole
 	room   int64 // of the file: what is behind the lines is zeros
 	sheets map[string]State
+
+	syncing sync.Mutex // guards synced, and is taken before mu
+	synced  int64      // of size, on disk
 }
 
 // reserve is room on disk that only tasks' ids are written into: when the disk is
@@ -184,21 +187,46 @@ func (j *Journal) add(r record, left int64, safe bool) error {
 		return fmt.Errorf("encoding a line of the journal: %w", err)
 	}
 	line = append(line, '\n')
+	end, err := j.write(r, line, left)
+	if err == nil && safe && !j.temporary {
+		err = j.sync(end)
+	}
+	if err != nil {
+		return fmt.Errorf("writing the journal: %w", err)
+	}
+	return nil
+}
+
+// write returns where the line ends.
+func (j *Journal) write(r record, line []byte, left int64) (end int64, err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if err := j.allocate(j.size + int64(len(line)) + left); err != nil {
-		return fmt.Errorf("writing the journal: %w", err)
+		return 0, err
 	}
 	if _, err := j.file.WriteAt(line, j.size); err != nil {
-		return fmt.Errorf("writing the journal: %w", err)
-	}
-	if safe && !j.temporary {
-		if err := j.file.Sync(); err != nil {
-			return fmt.Errorf("writing the journal: %w", err)
-		}
+		return 0, err
 	}
 	r.apply(j.sheets, j.size, int64(len(line)))
 	j.size += int64(len(line))
+	return j.size, nil
+}
+
+// sync returns once the lines up to end are on disk. Those who wait for it
+// meanwhile share the next.
+func (j *Journal) sync(end int64) error {
+	j.syncing.Lock()
+	defer j.syncing.Unlock()
+	if end <= j.synced {
+		return nil
+	}
+	j.mu.Lock()
+	written := j.size
+	j.mu.Unlock()
+	if err := j.file.Sync(); err != nil {
+		return err
+	}
+	j.synced = written
 	return nil
 }
 

@@ -2,6 +2,7 @@ package recognition
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -17,6 +18,16 @@ const (
 	// before the run ends: something is wrong, and each costs a person's time.
 	maxUnknown = 3
 )
+
+// Stopped is why a run ended before all sheets were done. What was submitted is in
+// the journal, and the next run goes on from there.
+type Stopped struct{ Reason string }
+
+func (s *Stopped) Error() string { return s.Reason }
+
+// ErrInterrupted says that the context ended, and then the submissions that were
+// under way.
+var ErrInterrupted error = &Stopped{"interrupted"}
 
 // gate lets calls out. Until one submission has gone well they go one by one, so
 // that what is wrong with all of them is met once; after one that may or may not
@@ -166,3 +177,17 @@ func (g *gate) hasPassed() bool {
 	defer g.mu.Unlock()
 	return g.ever
 }
+
+// sleep waits, or returns false if ctx ended before.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+var errEnded = errors.New("the run has ended")

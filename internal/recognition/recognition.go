@@ -5,6 +5,7 @@
 //	recognition.go  Run: the sheets, some at a time
 //	submit.go       one sheet's submission
 //	poll.go         waiting for its result
+//	config.go       what a run is given, and what it knows
 //	gate.go         when calls may go out: one first, none while the upstream asks to wait
 //	verdict.go      what a failed call means
 //	outcome.go      what became of a sheet, in words
@@ -14,53 +15,9 @@ import (
 	"context"
 	"errors"
 	"sync"
-	"time"
 
 	"omr-relay/internal/journal"
-	"omr-relay/internal/omr"
 )
-
-// Sheet is one document to be recognized.
-type Sheet struct {
-	// Key tells what is recognized, how: two sheets with one Key have the same
-	// answers, and only one is submitted.
-	Key      string
-	Document omr.Document
-}
-
-// Config is how sheets are recognized. What is not said to be optional is
-// required.
-type Config struct {
-	Client  *omr.Client
-	Journal *journal.Journal
-
-	Pattern   omr.Document
-	Format    omr.Format
-	Threshold *int // optional: the upstream's choice
-
-	// Jobs is how many sheets are under way at once.
-	Jobs int
-	// Resubmit sends sheets again that have no answers, though they were or may
-	// have been received.
-	Resubmit bool
-
-	// Done, if not nil, is told of each sheet that needs nothing more, by its
-	// index; never two at once.
-	Done func(sheet int, o Outcome)
-	// Waiting, if not nil, is told that calls are held back, why, and how long;
-	// never two at once.
-	Waiting func(why string, d time.Duration)
-}
-
-// Stopped is why a run ended before all sheets were done. What was submitted is in
-// the journal, and the next run goes on from there.
-type Stopped struct{ Reason string }
-
-func (s *Stopped) Error() string { return s.Reason }
-
-// ErrInterrupted says that the context ended, and then the submissions that were
-// under way.
-var ErrInterrupted error = &Stopped{"interrupted"}
 
 // Run recognizes the sheets and returns what became of each, in their order. It
 // blocks until all are done, or until no more can be: then it returns a [*Stopped],
@@ -102,20 +59,6 @@ feed:
 	return r.outcomes, r.failed
 }
 
-// run is one Run.
-type run struct {
-	Config
-	gate   *gate
-	pace   omr.Pace
-	stop   context.CancelFunc
-	sheets []Sheet
-	same   map[string][]int
-
-	telling  sync.Mutex // guards what follows, and calls of Done
-	outcomes []Outcome
-	failed   error // why the run ends
-}
-
 // sheet does what is left to do for a sheet.
 func (r *run) sheet(ctx context.Context, i int) {
 	if ctx.Err() != nil {
@@ -132,17 +75,6 @@ func (r *run) sheet(ctx context.Context, i int) {
 		}
 		r.telling.Unlock()
 		r.stop()
-	}
-}
-
-func (r *run) tell(key string, o Outcome) {
-	r.telling.Lock()
-	defer r.telling.Unlock()
-	for _, i := range r.same[key] {
-		r.outcomes[i] = o
-		if r.Done != nil {
-			r.Done(i, o)
-		}
 	}
 }
 
@@ -175,26 +107,3 @@ func (r *run) recognize(ctx context.Context, sheet Sheet) (Outcome, error) {
 	}
 	return r.poll(ctx, sheet.Key, false)
 }
-
-// recorded is the outcome of a sheet whose result is in the journal.
-func (r *run) recorded(key string) (Outcome, error) {
-	result, err := r.Journal.Result(key)
-	if err != nil {
-		return Outcome{}, err
-	}
-	return judge(result, r.Format), nil
-}
-
-// sleep waits, or returns false if ctx ended before.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
-var errEnded = errors.New("the run has ended")

@@ -356,6 +356,35 @@ func TestInterruptedAtRandom(t *testing.T) {
 	})
 }
 
+// An interruption waits for a submission under way, and not for ever.
+func TestInterruptionIsPatient(t *testing.T) {
+	for took, want := range map[time.Duration]string{20 * time.Second: "task", time.Hour: "unknown"} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newService()
+			s.afterwards = func(_ string, resp *http.Response) (*http.Response, error) {
+				select {
+				case <-time.After(took):
+					return resp, nil
+				case <-resp.Request.Context().Done():
+					return nil, resp.Request.Context().Err()
+				}
+			}
+			cfg := config(t, s, nil)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			began := time.Now()
+			_, err := recognition.Run(ctx, cfg, sheets(3))
+			if !errors.Is(err, recognition.ErrInterrupted) || time.Since(began) != min(took, 31*time.Second) {
+				t.Errorf("%v: %v after %v", took, err, time.Since(began))
+			}
+			state := cfg.Journal.State("sheet 0")
+			if got := map[bool]string{true: "task", false: "unknown"}[state.Task != ""]; !state.Intended || got != want || len(s.submitted) != 1 {
+				t.Errorf("%v: %+v, %v", took, state, s.submitted)
+			}
+		})
+	}
+}
+
 // A disk that is full ends the run before anything is sent, or names the task
 // that it cannot keep.
 func TestFullDisk(t *testing.T) {

@@ -86,9 +86,6 @@ func (f *finder) write(data io.Reader) (path string, size int64, err error) {
 	return page.Name(), size, errors.Join(err, page.Close())
 }
 
-// pages returns a number that no page has yet.
-func (f *finder) pages() int { f.written++; return f.written }
-
 var withoutConfigFile = sync.OnceFunc(api.DisableConfigDir) // else it writes one into the user's home
 
 // pdfPages calls keep with each page of a PDF, in order. Pages are taken apart and

@@ -54,6 +54,24 @@ find("form").addEventListener("change", tellCurl);
 const pause = (seconds) => new Promise((resolve) => setTimeout(resolve, seconds * 1000));
 const authorized = () => (keyed ? { Authorization: "Bearer " + find("key").value.trim() } : {});
 
+// said is what an answer says has gone wrong, for a person to read.
+function said(answer, text) {
+  let problem = {};
+  try { problem = JSON.parse(text); } catch { /* the status says enough */ }
+  return new Error([problem.detail || problem.title || problem.message || "The relay answers " + answer.status + ".", ...(problem.messages || [])].join(" "));
+}
+
+// split returns the pages of a PDF or TIFF as files; other files as they are.
+async function split(scan) {
+  if (!/pdf|tiff/.test(scan.type) && !/\.(pdf|tiff?)$/i.test(scan.name)) return [scan];
+  const answer = await fetch("page/split", { method: "POST", body: scan, headers: authorized() });
+  const text = await answer.text();
+  if (!answer.ok) throw said(answer, text);
+  const { pages } = JSON.parse(text);
+  if (pages.length === 1) return [scan];
+  return pages.map((page, i) => new File([Uint8Array.from(atob(page), (c) => c.charCodeAt(0))], scan.name + "#" + (i + 1), { type: scan.type }));
+}
+
 // recognize returns the upstream's CSV, or throws what a person can read.
 async function recognize(scan, pattern) {
   const body = new FormData();
@@ -68,9 +86,7 @@ async function recognize(scan, pattern) {
   }
   const text = await answer.text();
   if (answer.ok) return text;
-  let said = {};
-  try { said = JSON.parse(text); } catch { /* the status says enough */ }
-  throw new Error([said.detail || said.title || said.message || "The relay answers " + answer.status + ".", ...(said.messages || [])].join(" "));
+  throw said(answer, text);
 }
 
 // rows reads CSV (RFC 4180).
@@ -118,6 +134,8 @@ function showAnswers(article, scan, text) {
   }
 }
 
+const why = (error) => (error instanceof TypeError ? "The relay cannot be reached." : error.message);
+
 find("form").addEventListener("submit", async (event) => {
   event.preventDefault();
   const scans = [...find("scans").files], pattern = find("pattern").files[0];
@@ -126,29 +144,48 @@ find("form").addEventListener("submit", async (event) => {
   shown = [];
   find("answers").replaceChildren();
   find("none").hidden = true;
-  Object.assign(progress, { hidden: false, max: scans.length, value: 0 });
   button.disabled = true;
   let done = 0, failed = 0, next = 0;
+  const sheets = [];
   const tell = () => {
-    progress.value = done;
-    status.textContent = `${done} of ${scans.length} done` + (failed ? `, ${failed} failed` : "");
+    Object.assign(progress, { hidden: false, max: sheets.length, value: done });
+    status.textContent = `${done} of ${sheets.length} done` + (failed ? `, ${failed} failed` : "");
   };
-  const cards = scans.map(card);
-  find("answers").append(...cards);
+  const fail = (sheet, error) => {
+    failed++;
+    element("p", why(error), sheet.card).className = "bad";
+  };
+  const add = (file) => {
+    const sheet = { file, card: card(file) };
+    sheets.push(sheet);
+    find("answers").append(sheet.card);
+    return sheet;
+  };
+  status.textContent = "Reading the files";
+  for (const scan of scans) {
+    try {
+      for (const file of await split(scan)) add(file);
+    } catch (error) {
+      const sheet = add(scan);
+      fail(sheet, error);
+      done++;
+      sheet.over = true;
+    }
+  }
   tell();
   const work = async () => {
-    while (next < scans.length) {
-      const i = next++;
+    while (next < sheets.length) {
+      const sheet = sheets[next++];
+      if (sheet.over) continue;
       try {
-        showAnswers(cards[i], scans[i], await recognize(scans[i], pattern));
+        showAnswers(sheet.card, sheet.file, await recognize(sheet.file, pattern));
       } catch (error) {
-        failed++;
-        element("p", error instanceof TypeError ? "The relay cannot be reached." : error.message, cards[i]).className = "bad";
+        fail(sheet, error);
       }
       done++;
       tell();
     }
   };
-  await Promise.all(Array.from({ length: Math.min(atOnce, scans.length) }, work));
+  await Promise.all(Array.from({ length: atOnce }, work));
   button.disabled = false;
 });
