@@ -131,8 +131,10 @@ def recognition():
     told, _ = outputs()
     relay = transport.Curl(told["ApiUrl"], key_of(told["ApiKeyId"]))
     tell("ready-by", {"milliseconds": 1})
-    for case in ("scan", "several", "later", "printed", "wrong"):
+    for case in ("scan", "later", "printed", "wrong"):
         one_call.CASES[case](relay)
+    # LocalStack writes forms anew, and a quote in a name without its escape.
+    one_call.several(relay, ["first.jpg", "=HYPERLINK(1).jpg"])
     tell("ready-by", {"milliseconds": 0})
 
 

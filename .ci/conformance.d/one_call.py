@@ -90,16 +90,15 @@ def scan(relay):
         sheet(relay.call("POST", "/recognize", json.dumps(task).encode(), ["Content-Type: application/json"]))
 
 
-def several(relay):
-    names = ["first.jpg", "=HYPERLINK(1).jpg", 'a, "quoted".jpg']
+def several(relay, names=("first.jpg", "=HYPERLINK(1).jpg", 'a, "quoted".jpg')):
     form = [*(image(name, photo()) for name in names), pattern()]
-    with Calls(6):
+    with Calls(2 * len(names)):
         answer = result(relay.form("/recognize", form))
     rows = list(csv.DictReader(io.StringIO(answer.body.decode())))
     same("rows", [(row["image"], row["status"]) for row in rows], [(name.replace("=", "'="), "Ok") for name in names])
     for row in rows:
         same("answers", {name: row[name] for name in ANSWERS}, ANSWERS)
-    with Calls(6):
+    with Calls(2 * len(names)):
         entries = result(relay.form("/recognize", [*form, ("outputFormat", None, b"JSON")])).json()
     same("entries", [(e["image"], e["status"], len(e["result"]["RecognitionResults"])) for e in entries], [(n, "Ok", 3) for n in names])
 
