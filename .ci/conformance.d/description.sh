@@ -2,7 +2,7 @@
 # One worker: the parser that Hypothesis uses does not bear two in every version of Python.
 description_kept() {
   use_services
-  local url
+  local url verdict=0
   url=$(<"$WORK/$1.url")
   ready_by 300
   mkdir -p "$WORK/description"
@@ -12,6 +12,7 @@ description_kept() {
       --config-file "$PARTS/description.toml" run "$url/openapi.json" --url "$url" -H "Authorization: Bearer $CALLER_KEY" \
       --checks all --phases examples,coverage,fuzzing --max-examples 25 --max-time 45 --request-timeout 40 \
       --workers 1 --continue-on-failure --no-color
-  )
+  ) || verdict=$?
   ready_by 0
+  return "$verdict"
 }

@@ -72,8 +72,10 @@ one_call() { one_call_at "$1" "$(<"$WORK/$2.url")" "${@:3}"; }
 one_call_at() {
   use_services
   ready_by 1
-  python3 "$PARTS/one_call.py" "$@"
+  local verdict=0
+  python3 "$PARTS/one_call.py" "$@" || verdict=$?
   ready_by 0
+  return "$verdict"
 }
 
 # ready_by MILLISECONDS: so old, new tasks of the stand-in are ready at the latest; 0: by their polls alone.
