@@ -11,14 +11,16 @@ import (
 func TestCaller(t *testing.T) {
 	const key = "the-key-itself-0123456789"
 	for name, test := range map[string]struct{ event, context, keyID, caller string }{
-		"API key":    {"rest", `{"identity":{"apiKey":"` + key + `","apiKeyId":"abc123","caller":null}}`, "abc123", ""},
-		"authorizer": {"rest", `{"identity":{"apiKey":"` + key + `","apiKeyId":"abc123"},"authorizer":{"principalId":"api-key","integrationLatency":3}}`, "abc123", "api-key"},
-		"IAM":        {"rest", `{"identity":{"caller":"AIDAEXAMPLE:session","userArn":"arn:aws:iam::123456789012:user/x"}}`, "", "AIDAEXAMPLE:session"},
-		"user pool":  {"rest", `{"identity":{},"authorizer":{"claims":{"client_id":"1example","sub":"s"}}}`, "", "1example"},
-		"nobody":     {"rest", `{"identity":null,"authorizer":null}`, "", ""},
-		"no names":   {"rest", `{"identity":{"apiKeyId":"a\nb","caller":"` + strings.Repeat("x", 257) + `"}}`, "", ""},
-		"HTTP IAM":   {"http", `{"http":{"method":"GET"},"authorizer":{"iam":{"callerId":"AIDAEXAMPLE"}}}`, "", "AIDAEXAMPLE"},
-		"HTTP JWT":   {"http", `{"http":{"method":"GET"},"authorizer":{"jwt":{"claims":{"sub":"s-1"}}}}`, "", "s-1"},
+		"API key":     {"rest", `{"identity":{"apiKey":"` + key + `","apiKeyId":"abc123","caller":null}}`, "abc123", ""},
+		"authorizer":  {"rest", `{"identity":{"apiKey":"` + key + `","apiKeyId":"abc123"},"authorizer":{"principalId":"api-key","integrationLatency":3}}`, "abc123", "api-key"},
+		"IAM":         {"rest", `{"identity":{"caller":"AIDAEXAMPLE:session","userArn":"arn:aws:iam::123456789012:user/x"}}`, "", "AIDAEXAMPLE:session"},
+		"user pool":   {"rest", `{"identity":{},"authorizer":{"claims":{"client_id":"1example","sub":"s"}}}`, "", "1example"},
+		"no claims":   {"rest", `{"identity":{},"authorizer":{"claims":null,"jwt":{"claims":{"sub":"s-2"}},"principalId":"p"}}`, "", "s-2"},
+		"no balancer": {"rest", `{"elb":null,"identity":{"caller":"AIDAEXAMPLE"}}`, "", "AIDAEXAMPLE"},
+		"nobody":      {"rest", `{"identity":null,"authorizer":null}`, "", ""},
+		"no names":    {"rest", `{"identity":{"apiKeyId":"a\nb","caller":"` + strings.Repeat("x", 257) + `"}}`, "", ""},
+		"HTTP IAM":    {"http", `{"http":{"method":"GET"},"authorizer":{"iam":{"callerId":"AIDAEXAMPLE"}}}`, "", "AIDAEXAMPLE"},
+		"HTTP JWT":    {"http", `{"http":{"method":"GET"},"authorizer":{"jwt":{"claims":{"sub":"s-1"}}}}`, "", "s-1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

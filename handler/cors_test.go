@@ -2,9 +2,11 @@ package handler_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 
 	"omr-relay/handler"
+	"omr-relay/handler/gateway"
 )
 
 const portal = "https://portal.school.example"
@@ -21,7 +23,7 @@ func TestCORS(t *testing.T) {
 		r := invoke(t, f, e.withHeaders("Origin", portal, "Access-Control-Request-Method", "POST", "Access-Control-Request-Headers", "authorization"))
 		f.none(t)
 		if r.StatusCode != http.StatusNoContent || r.Headers["Access-Control-Allow-Origin"] != portal || r.Headers["Vary"] != "Origin" ||
-			r.Headers["Access-Control-Allow-Headers"] != "Authorization, Content-Type, Idempotency-Key, Prefer" {
+			r.Headers["Access-Control-Allow-Headers"] != "Authorization, Content-Type, Prefer" {
 			t.Errorf("%s: preflight %d %v", kind, r.StatusCode, r.Headers)
 		}
 	}
@@ -41,6 +43,13 @@ func TestCORS(t *testing.T) {
 			r.Headers["Access-Control-Expose-Headers"] != "Location, Preference-Applied, Retry-After, Omr-Status" || r.Headers["Access-Control-Allow-Credentials"] != "" {
 			t.Errorf("%s: %d %v", name, r.StatusCode, r.Headers)
 		}
+	}
+	// A page may also read that an answer could not go as it came.
+	large := roundTrip(func(*http.Request) (*http.Response, error) {
+		return respond(http.StatusOK, nil, strings.Repeat("x", gateway.MaxPayload+1)), nil
+	})
+	if r := invoke(t, fixtureOf(handler.Config{Relay: large, AllowOrigin: portal}), resultEvent()); r.StatusCode != http.StatusBadGateway || r.Headers["Access-Control-Allow-Origin"] != portal {
+		t.Errorf("too large: %d %v", r.StatusCode, r.Headers)
 	}
 	// Without an origin nothing is allowed, whatever the upstream says.
 	f := fixtureOf(handler.Config{Relay: upstream})

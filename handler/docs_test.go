@@ -23,6 +23,17 @@ func TestDocumentedProblems(t *testing.T) {
 	same(t, documented, inCode)
 }
 
+// TestDocumentedExample: the problem document that docs/errors.md shows is the relay's.
+func TestDocumentedExample(t *testing.T) {
+	text, err := os.ReadFile("../docs/errors.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := `"detail": "The relay serves ` + served() + `.",`; !strings.Contains(string(text), want) {
+		t.Errorf("docs/errors.md does not have %s", want)
+	}
+}
+
 // TestDocumentedRoutes holds docs/callers.md against the route table.
 func TestDocumentedRoutes(t *testing.T) {
 	var documented, inCode []string

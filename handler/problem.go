@@ -77,7 +77,7 @@ type problemDocument struct {
 	Messages []string     `json:"messages,omitempty"`
 }
 
-// problem turns a failure into the answer that the caller gets. Nothing of the
+// problemAnswer turns a failure into the answer that the caller gets. Nothing of the
 // private cause is in it; a failure without a code is one constant message.
 func problemAnswer(err error, requestID string) *gateway.Answer {
 	e := problem.From(err)

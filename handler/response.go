@@ -30,6 +30,9 @@ func (r *Response) begin(a *gateway.Answer, streaming bool) {
 	if r.encode(a, streaming) != nil {
 		// A problem is small, and of text alone.
 		own := problemAnswer(r.inv.err, r.inv.id)
+		if paid := a.Header.Get("Content-Location"); paid != "" {
+			own.Header.Set("Content-Location", paid) // where what was paid for still is
+		}
 		r.handler.cors.mark(own.Header)
 		_ = r.encode(own, streaming)
 	}

@@ -66,11 +66,12 @@ func (r *route) matches(segments []string) bool {
 	if more && len(segments) <= n || !more && len(segments) != n {
 		return false
 	}
-	for i, part := 0, ""; i < n; i++ {
-		part, pattern, _ = strings.Cut(pattern, "/")
-		if !matchesSegment(part, segments[i]) {
+	for _, segment := range segments[:n] {
+		part, rest, _ := strings.Cut(pattern, "/")
+		if !matchesSegment(part, segment) {
 			return false
 		}
+		pattern = rest
 	}
 	return true
 }

@@ -17,7 +17,6 @@ BLOCKS = {
     "form-call": r'curl -H "Authorization: Bearer \$KEY" -H .Accept: application/zip. ',
     "create-secret": TYPED + "create-secret ",
     "rotate": TYPED + "put-secret-value ",
-    "guided": r"sam build && sam deploy --guided$",
     "deploy": r'secret=.*\nmake deploy SECRET_ARN="\$secret"$',
     "environment": r'secret=.*\nmake deploy ENV=dev SECRET_ARN="\$secret"$',
     "update": r'secret=.*\nmake deploy SECRET_ARN="\$secret" PARAMETERS=',

@@ -8,7 +8,8 @@ class Conditions:
 
     def __init__(self, template, parameters):
         self.values = {name: str(p.get("Default", "")) for name, p in template.get("Parameters", {}).items()} | parameters
-        self.met = {name: self.holds(condition) for name, condition in template.get("Conditions", {}).items()}
+        self.named = template.get("Conditions", {})
+        self.met = {name: self.holds(condition) for name, condition in self.named.items()}
 
     def holds(self, condition):
         (function, argument), = condition.items()
@@ -17,6 +18,10 @@ class Conditions:
             return left == right
         if function == "Fn::Not":
             return not self.holds(argument[0])
+        if function == "Fn::And":
+            return all(self.holds(each) for each in argument)
+        if function == "Condition":
+            return self.holds(self.named[argument])
         raise ValueError(f"a condition with {function}")
 
     def settle(self, value):

@@ -26,17 +26,13 @@ from blocks import blocks
 from standin import same
 
 GUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-# What of a block is not run, and why.
-NOT_RUN = {
-    "guided": ("sam deploy --guided", "it asks questions; the commands that ask none are run on LocalStack"),
-}
 
 
 def known():
     named, strange = blocks()
     if strange:
         raise AssertionError("blocks that nobody has looked at:\n" + "\n".join(f"{file}: {text}" for file, text in strange))
-    same("blocks that are gone", [name for name, texts in named.items() if not texts and name not in NOT_RUN], [])
+    same("blocks that are gone", [name for name, texts in named.items() if not texts], [])
 
 
 def shell(block, stdin="", **options):
@@ -149,19 +145,7 @@ def loopback_up():
         fcntl.ioctl(s, 0x8914, struct.pack("16sH14x", b"lo", flags | 1))  # SIOCSIFFLAGS, IFF_UP
 
 
-def build(block):
-    command, not_run = block.strip().split(" && ")
-    same("not run", not_run, NOT_RUN["guided"][0])
-    with tempfile.TemporaryDirectory() as copy:
-        # In the work tree it would leave .aws-sam behind.
-        here = os.path.join(copy, "omr-relay")
-        shutil.copytree(".", here, ignore=shutil.ignore_patterns(".git", ".aws-sam"))
-        shell(command, cwd=here)
-        for function in ("RelayFunction", "AuthorizerFunction"):
-            same("built", os.listdir(os.path.join(here, ".aws-sam/build", function)), ["bootstrap"])
-
-
-RUN = {"invoke": invoke, "recognize": recognize, "one-call": keyed, "form-call": keyed, "test": test, "serve": serve, "guided": build}
+RUN = {"invoke": invoke, "recognize": recognize, "one-call": keyed, "form-call": keyed, "test": test, "serve": serve}
 
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
@@ -171,8 +155,7 @@ if __name__ == "__main__":
     elif sys.argv[1] == "list":
         for name in RUN:
             if texts[name]:
-                command, reason = NOT_RUN.get(name, ("", ""))
-                print(name, f" (but for {command}: {reason})" if reason else "", sep="\t")
+                print(name)
     else:
         for text in texts[sys.argv[2]]:
             RUN[sys.argv[2]](text)

@@ -11,12 +11,12 @@ start_cmd_local() {
   echo "http://127.0.0.1:$port" >"$WORK/cmd-local.url"
 }
 
-# start_keyed: cmd/local behind the caller's key.
+# start_keyed: cmd/local behind the caller's key, for pages of one origin as well.
 start_keyed() {
   use_services
   local port
   port=$(free_port)
-  OMR_SECRET_ID=$SECRET_ARN OMR_BASE_URL=$STANDIN_HTTP \
+  OMR_SECRET_ID=$SECRET_ARN OMR_BASE_URL=$STANDIN_HTTP OMR_ALLOW_ORIGIN=https://forms.example.org \
     start keyed "$WORK/bin/local" start-api --port "$port" --api-key another-0123456789-of-nobody --api-key "$CALLER_KEY"
   await_start 10 keyed listening 127.0.0.1 "$port"
   echo "http://127.0.0.1:$port" >"$WORK/keyed.url"
@@ -64,6 +64,20 @@ call() {
   use_services
   python3 "$PARTS/calls.py" "$1" "$(<"$WORK/$2.url")"
 }
+
+# one_call CASE RELAY [KEY]: from scans to answers. Tasks are ready before they are asked for, so that each is asked for once.
+one_call() { one_call_at "$1" "$(<"$WORK/$2.url")" "${@:3}"; }
+
+# one_call_at CASE URL [KEY]
+one_call_at() {
+  use_services
+  ready_by 1
+  python3 "$PARTS/one_call.py" "$@"
+  ready_by 0
+}
+
+# ready_by MILLISECONDS: so old, new tasks of the stand-in are ready at the latest; 0: by their polls alone.
+ready_by() { curl -sS -X POST -d "{\"milliseconds\": $1}" "$STANDIN_CONTROL/ready-by"; }
 
 rie_scheduled() {
   scheduled_event >"$WORK/scheduled.json"

@@ -114,7 +114,7 @@ def spoilt(template):
     yield spoil("/oauth2/token of RelayApiStage is not throttled", lambda r: r["RelayApi"]["Properties"]["MethodSettings"].pop())
     yield spoil("/connect/token of RelayApiStage is not throttled", lambda r: setting(r, 1).pop("ThrottlingBurstLimit"))
     yield spoil("is throttled for GET", lambda r: setting(r, 1).update(HttpMethod="GET"))
-    yield spoil("execution logs", lambda r: setting(r, 3).update(LoggingLevel="INFO"))
+    yield spoil("execution logs", lambda r: setting(r, 5).update(LoggingLevel="INFO"))
     yield spoil("not target the alias", lambda r: r["WarmUp"]["Properties"]["Target"].update(Arn={"Ref": "RelayFunction"}))
     yield spoil("is retried", lambda r: r["WarmUp"]["Properties"]["Target"].pop("RetryPolicy"))
     yield spoil("the environment: OMR_TOKEN_URL is None", lambda r: told(r).pop("OMR_TOKEN_URL"))

@@ -19,23 +19,34 @@ class Answer:
 
 
 class Curl:
-    def __init__(self, base):
-        self.base = base
+    def __init__(self, base, key=None):
+        self.base, self.key = base, key
 
     def call(self, method, target, body=None, headers=()):
         """body is bytes; target goes on the request line as it is."""
         with tempfile.TemporaryDirectory() as scratch:
-            at = {name: os.path.join(scratch, name) for name in ("body", "headers", "answer")}
-            command = ["curl", "-sS", "--max-time", "60", "--path-as-is", "-X", method, "-D", at["headers"],
-                       "-o", at["answer"], "-w", "%{http_code}"]
-            for header in headers:
-                command += ["-H", header]
+            arguments = ["-X", method]
             if body is not None:
-                with open(at["body"], "wb") as f:
-                    f.write(body)
-                command += ["--data-binary", "@" + at["body"]]
-            status = int(subprocess.check_output(command + [self.base + target], timeout=90))
-            return Answer(status, read_headers(at["headers"]), read(at["answer"]))
+                arguments += ["--data-binary", "@" + written(scratch, "body", body)]
+            return self.run(scratch, arguments, target, headers)
+
+    def form(self, target, fields, headers=()):
+        """fields are (name, name of a file or None, bytes)."""
+        with tempfile.TemporaryDirectory() as scratch:
+            arguments = []
+            for n, (name, file, data) in enumerate(fields):
+                at = written(scratch, f"field-{n}", data)
+                quoted = (file or "").replace("\\", "\\\\").replace('"', '\\"')
+                arguments += ["-F", f"{name}=<{at}" if file is None else f'{name}=@{at};filename="{quoted}"']
+            return self.run(scratch, arguments, target, headers)
+
+    def run(self, scratch, arguments, target, headers):
+        head, body = os.path.join(scratch, "head"), os.path.join(scratch, "answer")
+        command = ["curl", "-sS", "--max-time", "60", "--path-as-is", "-D", head, "-o", body, "-w", "%{http_code}", *arguments]
+        for header in [*headers, *([f"Authorization: Bearer {self.key}"] if self.key else [])]:
+            command += ["-H", header]
+        status = int(subprocess.check_output(command + [self.base + target], timeout=90))
+        return Answer(status, read_headers(head), read(body))
 
 
 class Emulator:
@@ -44,7 +55,7 @@ class Emulator:
     def __init__(self, url):
         self.url = url
 
-    def call(self, method, target, body=None, headers=()):
+    def call(self, method, target, body=None, headers=(), binary=False):
         path, _, query = target.partition("?")
         values = urllib.parse.parse_qs(query, keep_blank_values=True) or None
         return self.answer(self.invoke(json.dumps({
@@ -56,9 +67,20 @@ class Emulator:
             "pathParameters": {"proxy": path[1:]},
             "requestContext": {"resourcePath": "/{proxy+}", "httpMethod": method, "path": "/live" + path,
                                "stage": "live"},
-            "body": None if body is None else body.decode(),
-            "isBase64Encoded": False,
+            "body": None if body is None else base64.b64encode(body).decode() if binary else body.decode(),
+            "isBase64Encoded": binary,
         }).encode()))
+
+    def form(self, target, fields, headers=()):
+        """As Curl's; what is of a binary type comes in base64."""
+        boundary = "conformance-" + os.urandom(16).hex()
+        body = b""
+        for name, file, data in fields:
+            quoted = None if file is None else file.replace('"', "%22")
+            disposition = f'form-data; name="{name}"' + ("" if file is None else f'; filename="{quoted}"')
+            body += f"--{boundary}\r\nContent-Disposition: {disposition}\r\n\r\n".encode() + data + b"\r\n"
+        body += f"--{boundary}--\r\n".encode()
+        return self.call("POST", target, body, [f"Content-Type: multipart/form-data; boundary={boundary}", *headers], binary=True)
 
     def answer(self, raw):
         response = json.loads(raw)
@@ -92,6 +114,13 @@ def streamed(raw):
     return head, body
 
 
+def written(folder, name, data):
+    path = os.path.join(folder, name)
+    with open(path, "wb") as f:
+        f.write(data)
+    return path
+
+
 def read(path):
     """curl writes no file for an empty body."""
     if not os.path.exists(path):
@@ -105,9 +134,9 @@ def read_headers(path):
     return dict(line.split(": ", 1) for line in lines if ": " in line)
 
 
-def to(url):
+def to(url, key=None):
     """The fragment, which nobody sends, says that an emulator's answers are streamed."""
     address, _, streams = url.partition("#")
     if not address.endswith("/invocations"):
-        return Curl(url)
+        return Curl(url, key)
     return StreamingEmulator(address) if streams else Emulator(address)

@@ -105,7 +105,7 @@ def api_faults(choice, of_type):
 PREFLIGHT = {
     "Access-Control-Allow-Origin": {"Fn::Sub": "'${AllowOrigin}'"},
     "Access-Control-Allow-Methods": "'GET, POST, PUT, PATCH, DELETE'",
-    "Access-Control-Allow-Headers": "'Authorization, Content-Type, Idempotency-Key, Prefer'",
+    "Access-Control-Allow-Headers": "'Authorization, Content-Type, Prefer'",
     "Access-Control-Max-Age": "'600'",
     "Vary": "'Origin'",
 }
@@ -119,6 +119,10 @@ def origin_faults(translated):
         preflights = {path: item["options"] for path, item in body["paths"].items() if "options" in item}
         if preflights.keys() != (body["paths"].keys() if origin else set()):
             yield f"AllowOrigin={origin}: preflights on {sorted(preflights)}"
+        stage = chosen.section(translated, "Resources")["RelayApiStage"]["Properties"]
+        throttled = {s["ResourcePath"] for s in stage["MethodSettings"] if s["HttpMethod"] == "OPTIONS"}
+        if throttled != {"/" + path.replace("/", "~1") for path in preflights}:
+            yield f"AllowOrigin={origin}: of the preflights, which are open to all, {sorted(throttled)} are throttled on their own"
         for path, operation in preflights.items():
             integration = operation["x-amazon-apigateway-integration"]
             yield from different(f"OPTIONS {path}", operation, {"security": []})

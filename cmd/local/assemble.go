@@ -49,9 +49,9 @@ func wire(ctx context.Context, c console) (*wiring, error) {
 		if standIns, err = sandbox.Start(); err != nil {
 			return nil, fmt.Errorf("starting the stand-ins: %w", err)
 		}
-		// By the clock, as the real one: the pace at which results are asked for
-		// learns, and from tasks that go by questions it would learn to wait.
-		standIns.Aspose.SetReadyAfter(standInTime)
+		// Tasks that went by the number of polls alone would teach the relay that
+		// they take ever longer.
+		standIns.Aspose.SetReadyBy(standInTime)
 		shutdown = func() { _ = standIns.Close() }
 		env = withStandIns(c.getenv, standIns)
 	}

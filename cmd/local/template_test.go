@@ -21,3 +21,18 @@ func TestBinaryTypesAreTheTemplates(t *testing.T) {
 		t.Errorf("%q, the template has %s", binaryTypes, want)
 	}
 }
+
+// The page for callers names the same types.
+func TestDocumentedBinaryTypes(t *testing.T) {
+	page, err := os.ReadFile("../../docs/callers.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, named, _ := strings.Cut(string(page), "carries binary bodies as ")
+	named, _, _ = strings.Cut(named, ";")
+	for _, kind := range binaryTypes {
+		if !strings.Contains(named, "`"+kind+"`") {
+			t.Errorf("docs/callers.md says %q, the template has %s too", named, kind)
+		}
+	}
+}

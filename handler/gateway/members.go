@@ -109,13 +109,13 @@ type member struct {
 	into *[]byte
 }
 
-// pick finds members of an object, in one go. What is not there, or no object,
-// leaves everything as it is. Its error is for what must be an object; of what only
-// the log wants it is dropped, for that must not decide over a call.
+// pick finds members of an object, in one go. What is not there, or null, or no
+// object, leaves everything as it is. Its error is for what must be an object; of
+// what only the log wants it is dropped, for that must not decide over a call.
 func pick(object []byte, wanted ...member) error {
 	return jsonscan.Object(object, func(name string, value []byte) error {
 		for _, m := range wanted {
-			if m.name == name {
+			if m.name == name && !null(value) {
 				*m.into = value
 			}
 		}

@@ -4,33 +4,10 @@ import (
 	"archive/zip"
 	"bytes"
 	"fmt"
-	"net/http"
 	"strings"
 
-	"omr-relay/handler/gateway"
 	"omr-relay/internal/omr"
-	"omr-relay/internal/problem"
 )
-
-// generated answers with a form: its pages in their order, and the pattern by
-// which filled copies of it are recognized.
-func generated(r *omr.Result) (*gateway.Answer, error) {
-	if r.Status != omr.Ok && r.Status != omr.PartiallyNotFound || len(r.Files) == 0 {
-		e := errStatus(r)
-		if e.Code == "" {
-			e.Code, e.Detail = problem.GenerationFailed, "The upstream could not make a form of the markup. Sending it again would cost again."
-		}
-		return nil, e
-	}
-	archive, err := pack(r.Files)
-	if err != nil {
-		return nil, problem.From(err)
-	}
-	answer := bytesAnswer(http.StatusOK, zipType, archive)
-	answer.Header.Set("Content-Disposition", `attachment; filename="form.zip"`)
-	answer.Header.Set(statusHeader, r.Status.Word())
-	return answer, nil
-}
 
 // pack writes a ZIP that is the same for the same files. Pictures are compressed
 // as they are.

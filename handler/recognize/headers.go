@@ -68,11 +68,11 @@ func takesZIP(h http.Header) bool {
 // forwarded are the request's headers that go on with each call. The others
 // speak of the request to the relay, or of a body that is made anew.
 func forwarded(h http.Header) http.Header {
-	connection := strings.ToLower(strings.Join(h.Values("Connection"), ","))
+	named := strings.FieldsFunc(strings.ToLower(strings.Join(h.Values("Connection"), ",")), func(r rune) bool { return r == ',' || r == ' ' })
 	out := http.Header{}
 	for name, values := range h {
 		goesOn := slices.Contains([]string{"Accept-Language", "User-Agent", "Traceparent", "Tracestate"}, name) || strings.HasPrefix(name, "X-Aspose-")
-		if goesOn && !strings.Contains(connection, strings.ToLower(name)) && plainName(name) && !slices.ContainsFunc(values, invalidValue) {
+		if goesOn && !slices.Contains(named, strings.ToLower(name)) && plainName(name) && !slices.ContainsFunc(values, invalidValue) {
 			out[name] = values
 		}
 	}

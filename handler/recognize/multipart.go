@@ -121,5 +121,9 @@ func newPart(head, data []byte) (part, error) {
 		return part{}, errNotMultipart // deprecated since RFC 7578, and nobody sends it
 	}
 	name := params["filename"]
-	return part{name: params["name"], filename: name[strings.LastIndexAny(name, `/\`)+1:], data: data}, nil
+	name = name[strings.LastIndexAny(name, `/\`)+1:]
+	// As browsers and curl write it, who leave a percent sign as it is:
+	// https://html.spec.whatwg.org/multipage/form-control-infrastructure.html#multipart-form-data
+	name = strings.ReplaceAll(name, "%22", `"`)
+	return part{name: params["name"], filename: name, data: data}, nil
 }

@@ -11,8 +11,8 @@
 //	input.go      what both are made of, and checked for before anything is paid
 //	multipart.go  a multipart body → its parts, where they lie
 //	table.go      several results → one table
-//	archive.go    a form's files → a ZIP
 //	results.go    one result → an answer
+//	archive.go    a form's files → a ZIP
 //	taskid.go     the tasks of several scans ⇄ an id
 //	wait.go       tasks are asked for until they are done or the wait is over
 //	queue.go      tasks are submitted, some at a time, or cancelled

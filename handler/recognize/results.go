@@ -72,3 +72,23 @@ func errStatus(r *omr.Result) *problem.Error {
 	}
 	return e
 }
+
+// generated answers with a form: its pages in their order, and the pattern by
+// which filled copies of it are recognized.
+func generated(r *omr.Result) (*gateway.Answer, error) {
+	if r.Status != omr.Ok && r.Status != omr.PartiallyNotFound || len(r.Files) == 0 {
+		e := errStatus(r)
+		if e.Code == "" {
+			e.Code, e.Detail = problem.GenerationFailed, "The upstream could not make a form of the markup. Sending it again would cost again."
+		}
+		return nil, e
+	}
+	archive, err := pack(r.Files)
+	if err != nil {
+		return nil, problem.From(err)
+	}
+	answer := bytesAnswer(http.StatusOK, zipType, archive)
+	answer.Header.Set("Content-Disposition", `attachment; filename="form.zip"`)
+	answer.Header.Set(statusHeader, r.Status.Word())
+	return answer, nil
+}

@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"encoding/csv"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -86,20 +84,20 @@ func rows(tasks []*task) []byte {
 	table := make([]map[string]string, len(tasks))
 	for i, t := range tasks {
 		status, file := t.outcome()
-		elements, err := readElements(file.Data)
+		elements, err := omr.Elements(file.Data)
 		if err != nil {
 			status = unreadable
 		}
 		table[i] = map[string]string{}
 		for _, e := range elements {
-			name := e.name
+			name := e.Name
 			for n := 2; ; n++ { // an element may come twice, or be called image
 				if _, taken := table[i][name]; !taken && name != "image" && name != "status" {
 					break
 				}
-				name = fmt.Sprintf("%s (%d)", e.name, n)
+				name = fmt.Sprintf("%s (%d)", e.Name, n)
 			}
-			table[i][name] = e.value
+			table[i][name] = e.Value
 			if !slices.Contains(columns, name) {
 				columns = append(columns, name)
 			}
@@ -111,54 +109,15 @@ func rows(tasks []*task) []byte {
 	w.UseCRLF = true // RFC 4180, and what spreadsheets write
 	record := make([]string, len(columns))
 	for i, name := range columns {
-		record[i] = harmless(name)
+		record[i] = omr.PlainCell(name)
 	}
 	_ = w.Write(record) // a buffer takes everything
 	for _, row := range table {
 		for i, name := range columns {
-			record[i] = harmless(row[name])
+			record[i] = omr.PlainCell(row[name])
 		}
 		_ = w.Write(record)
 	}
 	w.Flush()
 	return out.Bytes()
-}
-
-// harmless keeps a spreadsheet from running what a cell says: whoever fills in a
-// form may write into it.
-// https://owasp.org/www-community/attacks/CSV_Injection
-func harmless(cell string) string {
-	if cell != "" && strings.IndexByte("=+-@\t\r", cell[0]) >= 0 {
-		return "'" + cell
-	}
-	return cell
-}
-
-type element struct{ name, value string }
-
-// readElements reads a result: a line of headings, then a line for each element
-// with its name and value.
-func readElements(data []byte) (elements []element, err error) {
-	if !utf8.Valid(data) {
-		return nil, csv.ErrQuote
-	}
-	r := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(data, byteOrderMark)))
-	r.FieldsPerRecord, r.LazyQuotes = -1, true
-	for {
-		record, err := r.Read()
-		if errors.Is(err, io.EOF) {
-			return elements, nil
-		}
-		if err != nil {
-			return nil, fmt.Errorf("reading a result: %w", err)
-		}
-		if len(elements) == 0 && strings.EqualFold(strings.TrimSpace(record[0]), "Element Name") {
-			continue
-		}
-		e := element{name: record[0]}
-		if len(record) > 1 {
-			e.value = record[1]
-		}
-		elements = append(elements, e)
-	}
 }

@@ -59,13 +59,13 @@ func TestTable(t *testing.T) {
 
 func TestHarmless(t *testing.T) {
 	for _, cell := range []string{"=1", "+1", "-1", "@x", "\tx", "\rx"} {
-		if harmless(cell) != "'"+cell {
-			t.Errorf("%q is %q", cell, harmless(cell))
+		if omr.PlainCell(cell) != "'"+cell {
+			t.Errorf("%q is %q", cell, omr.PlainCell(cell))
 		}
 	}
 	for _, cell := range []string{"", "1-1", "A", "'=1", " =1"} {
-		if harmless(cell) != cell {
-			t.Errorf("%q is %q", cell, harmless(cell))
+		if omr.PlainCell(cell) != cell {
+			t.Errorf("%q is %q", cell, omr.PlainCell(cell))
 		}
 	}
 }

@@ -6,6 +6,7 @@
 //
 //	omr.go      Client: the calls
 //	pace.go     Pace: when to ask for a result
+//	elements.go a result's table, and cells of tables
 //	result.go   an answer to a fetch, and what its status means
 //	task.go     what is submitted, encoded while it is sent
 //	failure.go  how a call failed, and whether it may have been received
@@ -23,6 +24,7 @@ import (
 	"time"
 
 	"omr-relay/internal/callrecord"
+	"omr-relay/internal/problem"
 )
 
 // Client makes the calls. It keeps nothing and is safe for concurrent use.
@@ -96,9 +98,8 @@ func ValidID(id string) bool {
 func (c *Client) Fetch(ctx context.Context, s Service, id string) (*Result, error) {
 	ctx, record, join := callrecord.Fork(ctx)
 	defer join()
-	answer, err := c.call(ctx, record, &request{
-		what: "fetching", method: http.MethodGet, path: "/Get" + string(s), id: id, accept: "application/json", service: s,
-	})
+	r := &request{what: "fetching", method: http.MethodGet, path: "/Get" + string(s), id: id, accept: "application/json", service: s}
+	answer, err := c.call(ctx, record, r)
 	if record.UpstreamCalls > 0 || record.Sent {
 		record.Polls++
 	}
@@ -109,7 +110,16 @@ func (c *Client) Fetch(ctx context.Context, s Service, id string) (*Result, erro
 	if err != nil {
 		return nil, &Failure{Call: "fetching", MayHaveArrived: true, Err: err}
 	}
+	if r.shows != nil && result.contains(r.shows) {
+		return nil, &Failure{Call: "fetching", MayHaveArrived: true, Err: errEchoed()}
+	}
 	return result, nil
+}
+
+// errEchoed is the token path's own, for what only shows once it is decoded.
+func errEchoed() error {
+	return &problem.Error{Code: problem.UpstreamEchoedToken, Detail: "The upstream's answer repeats the access token, and is withheld.",
+		Reason: "the upstream's result, decoded, repeats the access token"}
 }
 
 // Cancel ends a task, or does nothing if there is none.
@@ -131,6 +141,10 @@ type request struct {
 	accept       string
 	body         io.ReadCloser // of task; nil is none
 	task         *Task
+
+	// shows is of the answer's body, where the transport guards a token: it
+	// searches what was decoded. nil is no token.
+	shows func([]byte) bool
 }
 
 // call returns the answer's body if its status is a success.
@@ -145,6 +159,9 @@ func (c *Client) call(ctx context.Context, record *callrecord.Record, r *request
 	resp, err := c.Transport.RoundTrip(req)
 	if err != nil {
 		return nil, &Failure{Call: r.what, MayHaveArrived: record.Sent && !refusedToken(err), Err: err}
+	}
+	if guarded, ok := resp.Body.(interface{ Shows(text []byte) bool }); ok {
+		r.shows = guarded.Shows
 	}
 	limit := maxResult
 	success := resp.StatusCode >= 200 && resp.StatusCode <= 299

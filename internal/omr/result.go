@@ -50,6 +50,12 @@ type Result struct {
 	Messages []string
 }
 
+// contains reports whether found is true of anything that was decoded.
+func (r *Result) contains(found func([]byte) bool) bool {
+	return slices.ContainsFunc(r.Files, func(f File) bool { return found(f.Data) }) ||
+		slices.ContainsFunc(r.Messages, func(m string) bool { return found([]byte(m)) })
+}
+
 // File is one of a task's results.
 type File struct {
 	Type string // Csv, Json, Xml, Txt, Png, Jpg, Pdf, Omr, …

@@ -31,6 +31,7 @@ type Aspose struct {
 	tasks      map[string]*task
 	extraPolls int // NotReady answers a new task gives beyond the first
 	readyAfter time.Duration
+	readyBy    time.Duration
 	outcomes   []Outcome // of the next tasks
 	storage    storage
 }
@@ -135,6 +136,7 @@ type task struct {
 	polls  int    // NotReady answers still to give
 
 	readyAt   time.Time
+	readyBy   time.Time // whatever polls says
 	outcome   Outcome
 	manyPages bool // of what was submitted, which the service refuses
 }

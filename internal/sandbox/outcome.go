@@ -36,11 +36,22 @@ func (a *Aspose) SetReadyAfter(d time.Duration) {
 	a.readyAfter = d
 }
 
+// SetReadyBy has each new task ready at that age, where it would be later by the
+// number of its polls. 0, the default, sets no age.
+func (a *Aspose) SetReadyBy(age time.Duration) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.readyBy = age
+}
+
 // setFateLocked decides over a new task.
 func (a *Aspose) setFateLocked(t *task) {
 	t.polls = a.extraPolls + 1
 	if a.readyAfter > 0 {
 		t.polls, t.readyAt = 0, time.Now().Add(a.readyAfter)
+	}
+	if a.readyBy > 0 {
+		t.readyBy = time.Now().Add(a.readyBy)
 	}
 	if len(a.outcomes) > 0 {
 		t.outcome, a.outcomes = a.outcomes[0], a.outcomes[1:]
@@ -94,7 +105,7 @@ type omrError struct {
 func (t *task) answerLocked(id string) omrResponse {
 	answer := omrResponse{ID: id}
 	switch {
-	case t.polls > 0:
+	case t.polls > 0 && (t.readyBy.IsZero() || time.Now().Before(t.readyBy)):
 		t.polls--
 		answer.ResponseStatusCode = "NotReady"
 	case time.Now().Before(t.readyAt):

@@ -102,3 +102,20 @@ func TestPagesAreRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestReadyBy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := &sandbox.Aspose{}
+		a.SetNotReady(3)
+		a.SetReadyBy(2 * time.Second)
+		id := submit(t, a, recognize+"/PostRecognizeTemplate", `{"images":["AAAA"],"omrFile":"AAAA"}`)
+		var got []string
+		for range 3 {
+			got = append(got, poll(t, a, recognize+"/GetRecognizeTemplate?id="+id).ResponseStatusCode)
+			time.Sleep(time.Second)
+		}
+		if want := []string{"NotReady", "NotReady", "Ok"}; !slices.Equal(got, want) {
+			t.Errorf("polls %v, want %v", got, want)
+		}
+	})
+}

@@ -2,7 +2,6 @@ package table
 
 import (
 	"bytes"
-	"encoding/csv"
 	"encoding/json"
 	"encoding/xml"
 	"errors"
@@ -16,37 +15,7 @@ import (
 
 var byteOrderMark = []byte("\ufeff")
 
-// Element is what a form has of an answer.
-type Element struct{ Name, Value string }
-
 var errNoText = errors.New("not UTF-8")
-
-// readElements reads a CSV result: a line of headings, then a line for each
-// element with its name and value.
-func readElements(data []byte) (elements []Element, err error) {
-	if !utf8.Valid(data) {
-		return nil, errNoText
-	}
-	r := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(data, byteOrderMark)))
-	r.FieldsPerRecord, r.LazyQuotes = -1, true
-	for {
-		record, err := r.Read()
-		if errors.Is(err, io.EOF) {
-			return elements, nil
-		}
-		if err != nil {
-			return nil, fmt.Errorf("reading a result: %w", err)
-		}
-		if len(elements) == 0 && strings.EqualFold(strings.TrimSpace(record[0]), "Element Name") {
-			continue
-		}
-		e := Element{Name: record[0]}
-		if len(record) > 1 {
-			e.Value = record[1]
-		}
-		elements = append(elements, e)
-	}
-}
 
 // root is the root element of an XML result: declarations stand before it, which
 // cannot stand in the middle of another document.
@@ -97,7 +66,7 @@ func Readable(data []byte, format omr.Format) bool {
 		element, err := root(data)
 		return err == nil && element != nil
 	default:
-		elements, err := readElements(data)
+		elements, err := omr.Elements(data)
 		return err == nil && len(elements) > 0
 	}
 }
@@ -111,7 +80,7 @@ func Blank(data []byte, format omr.Format) bool {
 		case omr.XML:
 			return xmlValues(data)
 		default:
-			elements, _ := readElements(data)
+			elements, _ := omr.Elements(data)
 			for _, e := range elements {
 				all = append(all, e.Value)
 			}

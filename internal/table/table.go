@@ -15,7 +15,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"omr-relay/internal/omr"
 )
@@ -59,7 +58,7 @@ func writeCSV(w io.Writer, n int, rows Rows) error {
 		if err != nil {
 			return err
 		}
-		elements, _ := readElements(row.Data) // its row will say so
+		elements, _ := omr.Elements(row.Data) // its row will say so
 		for _, e := range named(elements) {
 			if _, known := place[e.Name]; !known {
 				place[e.Name] = len(columns)
@@ -71,7 +70,7 @@ func writeCSV(w io.Writer, n int, rows Rows) error {
 	table.UseCRLF = true // RFC 4180, and what spreadsheets write
 	record := make([]string, len(columns))
 	for i, name := range columns {
-		record[i] = harmless(name)
+		record[i] = omr.PlainCell(name)
 	}
 	if err := table.Write(record); err != nil {
 		return err
@@ -82,13 +81,13 @@ func writeCSV(w io.Writer, n int, rows Rows) error {
 			return err
 		}
 		clear(record)
-		elements, err := readElements(row.Data)
+		elements, err := omr.Elements(row.Data)
 		if err != nil {
 			row.Status, elements = Unreadable, nil
 		}
-		record[0], record[1] = harmless(row.Image), harmless(row.Status)
+		record[0], record[1] = omr.PlainCell(row.Image), omr.PlainCell(row.Status)
 		for _, e := range named(elements) {
-			record[place[e.Name]] = harmless(e.Value)
+			record[place[e.Name]] = omr.PlainCell(e.Value)
 		}
 		if err := table.Write(record); err != nil {
 			return err
@@ -100,7 +99,7 @@ func writeCSV(w io.Writer, n int, rows Rows) error {
 
 // named gives each element a name of its own: one may come twice, or be called
 // like a column of the table's.
-func named(elements []Element) []Element {
+func named(elements []omr.Element) []omr.Element {
 	taken := map[string]int{"image": 1, "status": 1} // and how often
 	for i, e := range elements {
 		name := e.Name
@@ -112,16 +111,6 @@ func named(elements []Element) []Element {
 		elements[i].Name = name
 	}
 	return elements
-}
-
-// harmless keeps a spreadsheet from running what a cell says: whoever fills in a
-// form may write into it.
-// https://owasp.org/www-community/attacks/CSV_Injection
-func harmless(cell string) string {
-	if cell != "" && strings.IndexByte("=+-@\t\r", cell[0]) >= 0 {
-		return "'" + cell
-	}
-	return cell
 }
 
 func writeJSON(w io.Writer, n int, rows Rows) error {
@@ -208,7 +197,7 @@ func WriteExceptions(w io.Writer, all []Exception) error {
 	table.UseCRLF = true
 	err := table.Write([]string{"image", "status", "reason"})
 	for _, e := range all {
-		err = errors.Join(err, table.Write([]string{harmless(e.Image), harmless(e.Status), harmless(e.Reason)}))
+		err = errors.Join(err, table.Write([]string{omr.PlainCell(e.Image), omr.PlainCell(e.Status), omr.PlainCell(e.Reason)}))
 	}
 	table.Flush()
 	return errors.Join(err, table.Error())

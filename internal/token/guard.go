@@ -67,6 +67,10 @@ type guardedBody struct {
 	small    []byte // where a Read's own buffer has no room to search in
 }
 
+// Shows reports whether text shows the token: for who decodes what the body held in
+// base64, say, and passes that on.
+func (b *guardedBody) Shows(text []byte) bool { return b.echo.in(text) }
+
 // smallRead is the least that is read at once.
 const smallRead = 512
 

@@ -21,6 +21,9 @@ import (
 // Answers are asked for whole and not coded: Range and Accept-Encoding are set here,
 // and what comes coded is decoded. 101 is an error.
 //
+// The Body of an answer has the method Shows([]byte) bool, by which whoever decodes a
+// part of it searches what comes out.
+//
 // No answer shows the token, or the one before it: any 24 consecutive characters
 // of the signature, or of the whole where it is no JWT, end the call or break the
 // answer off, wherever they stand in it.
@@ -146,6 +149,9 @@ func (t *Transport) send(req *http.Request, token *Token) (*http.Response, error
 	record.UpstreamCalls++
 	resp, err := watch.Final(base.RoundTrip(authorized))
 	if err != nil {
+		if !record.Sent {
+			record.UpstreamCalls-- // no connection took it, so that it cannot have cost anything
+		}
 		return nil, invalid(err)
 	}
 	record.UpstreamStatus = resp.StatusCode
@@ -175,6 +181,12 @@ func closeBody(req *http.Request) {
 type joiningBody struct {
 	io.ReadCloser
 	join func()
+}
+
+// Shows is the guarded body's own.
+func (b *joiningBody) Shows(text []byte) bool {
+	guarded, ok := b.ReadCloser.(interface{ Shows(text []byte) bool })
+	return ok && guarded.Shows(text)
 }
 
 func (b *joiningBody) Close() error {

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"time"
 
 	"omr-relay/internal/sandbox"
 )
@@ -28,6 +29,7 @@ type arrived struct {
 //	POST /revoke       ends every token
 //	POST /accept       takes {"client_id","client_secret"} alone from now on
 //	POST /accept-any   takes any credentials
+//	POST /ready-by     has new tasks ready at {"milliseconds"} of age, if not at the second poll; 0: never so
 func newControl(services *sandbox.Sandbox) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /arrived", func(w http.ResponseWriter, _ *http.Request) {
@@ -51,6 +53,14 @@ func newControl(services *sandbox.Sandbox) http.Handler {
 			return
 		}
 		services.Token.Accept(only.ClientID, only.ClientSecret)
+	})
+	mux.HandleFunc("POST /ready-by", func(w http.ResponseWriter, r *http.Request) {
+		var age struct{ Milliseconds int }
+		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<16)).Decode(&age); err != nil {
+			w.WriteHeader(http.StatusBadRequest)
+			return
+		}
+		services.Aspose.SetReadyBy(time.Duration(age.Milliseconds) * time.Millisecond)
 	})
 	return mux
 }
