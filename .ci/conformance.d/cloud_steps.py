@@ -10,6 +10,8 @@ import subprocess
 import sys
 import tempfile
 
+import one_call
+import transport
 from blocks import blocks
 from readme import GUID, shell
 from standin import arrived, same, tell
@@ -122,6 +124,16 @@ def first_call():
     if not re.fullmatch(GUID, stdout):
         raise AssertionError(f"no task's id in the answer:\n{said}")
     same("calls of the upstream", arrived()["calls"] - calls, len(blocks()[0]["first-call"]))
+
+
+def recognition():
+    """From scans to answers in one call, whose scans must arrive as they were sent, and a form as bytes."""
+    told, _ = outputs()
+    relay = transport.Curl(told["ApiUrl"], key_of(told["ApiKeyId"]))
+    tell("ready-by", {"milliseconds": 1})
+    for case in ("scan", "several", "later", "printed", "wrong"):
+        one_call.CASES[case](relay)
+    tell("ready-by", {"milliseconds": 0})
 
 
 def keys():
@@ -286,7 +298,7 @@ def delete():
 
 
 STEPS = {
-    "create-secret": create_secret, "deploy": deploy, "first-call": first_call, "keys": keys, "add-caller": add_caller,
+    "create-secret": create_secret, "deploy": deploy, "first-call": first_call, "recognition": recognition, "keys": keys, "add-caller": add_caller,
     "rotate": rotate, "update": update, "other-secret": other_secret, "refused": refused, "environment": environment,
     "iam": lambda: mode("Iam"), "cognito": lambda: mode("Cognito", f" UserPoolArn={POOL} UserPoolScope=relay/recognize"),
     "streaming": streaming, "delete": delete,

@@ -44,11 +44,15 @@ var formatTypes = []struct {
 }
 
 // acceptedFormat is the format that Accept would rather have; CSV if it names
-// none.
-func acceptedFormat(h http.Header) omr.Format {
+// none. Of several images there is no XML: it is chosen where nothing else would
+// do, to be refused.
+func acceptedFormat(h http.Header, images int) omr.Format {
 	best, weight := omr.CSV, 0.0
 	ranges := mediaRanges(h)
 	for _, candidate := range formatTypes {
+		if candidate.format == omr.XML && images > 1 && weight > 0 {
+			continue
+		}
 		for _, r := range ranges {
 			if r.weight > weight && slices.Contains(candidate.types, r.name) {
 				best, weight = candidate.format, r.weight

@@ -125,5 +125,8 @@ func newPart(head, data []byte) (part, error) {
 	// As browsers and curl write it, who leave a percent sign as it is:
 	// https://html.spec.whatwg.org/multipage/form-control-infrastructure.html#multipart-form-data
 	name = strings.ReplaceAll(name, "%22", `"`)
+	// One in another encoding must not make a table of bytes, which a REST API
+	// hands on in base64.
+	name = strings.ToValidUTF8(name, "\ufffd")
 	return part{name: params["name"], filename: name, data: data}, nil
 }

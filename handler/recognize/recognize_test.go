@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"omr-relay/internal/problem"
 	"omr-relay/internal/sandbox"
@@ -451,4 +452,39 @@ func TestNothingSubmitted(t *testing.T) {
 		wantProblem(t, r.post(t, form(scansForm(40))), problem.TokenUnavailable, "")
 		r.wantCalls(t, 0, 0)
 	})
+}
+
+// TestNamesOfFiles: what a name has in it neither breaks a row nor makes bytes of
+// the table.
+func TestNamesOfFiles(t *testing.T) {
+	long := strings.Repeat("é", 300)
+	for sent, want := range map[string]string{
+		`a%22b.jpg`:        `a"b.jpg`,
+		"caf\xe9.jpg":      "caf\ufffd.jpg",
+		`=1+1`:             `'=1+1`,
+		`..\\x/-1.jpg`:     `'-1.jpg`,
+		long:               long,
+		"a, b;c.jpg":       "a, b;c.jpg",
+		"100%25%0D%0A.jpg": "100%25%0D%0A.jpg",
+	} {
+		inBubble(t, func(t *testing.T, r *rig) {
+			got := r.post(t, form([]field{{"image", sent, scan(0)}, {"image", "b.jpg", scan(1)}, {"pattern", "p.omr", patternText()}}))
+			rows, err := csv.NewReader(strings.NewReader(got.body)).ReadAll()
+			if err != nil || len(rows) != 3 || rows[1][0] != want || !utf8.ValidString(got.body) {
+				t.Errorf("%q: %v, %v", sent, got, err)
+			}
+		})
+	}
+}
+
+// TestBrowsersAccept: a browser would rather have XML than what it does not know.
+func TestBrowsersAccept(t *testing.T) {
+	const accept = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+	for images, want := range map[int]string{1: "application/xml", 2: "text/csv; charset=utf-8; header=present"} {
+		inBubble(t, func(t *testing.T, r *rig) {
+			if got := r.post(t, form(scansForm(images), "Accept", accept)); got.status != 200 || got.header.Get("Content-Type") != want {
+				t.Errorf("%d images: %v", images, got)
+			}
+		})
+	}
 }

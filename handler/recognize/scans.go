@@ -44,7 +44,7 @@ func readScans(req *gateway.Request) (*scans, error) {
 		return nil, err
 	}
 	if s.format == "" {
-		s.format = acceptedFormat(req.Header)
+		s.format = acceptedFormat(req.Header, len(s.images))
 	}
 	if err := s.check(); err != nil {
 		return nil, err
