@@ -2,10 +2,12 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"image"
 	"image/png"
 	"io"
@@ -15,7 +17,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -356,44 +357,6 @@ func TestRecognizeThroughTheRelay(t *testing.T) {
 	}
 }
 
-// What cannot be written is said, and what was there stays.
-func TestRecognizeFullDisk(t *testing.T) {
-	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
-	if err != nil {
-		t.Skip(err)
-	}
-	defer full.Close()
-	var stderr bytes.Buffer
-	args := []string{"local", "recognize", "../../events/sample", "--pattern", patternFile, "--sample"}
-	if status := run(t.Context(), args, strings.NewReader(""), full, &stderr, unset); status != exitFailed || !strings.Contains(stderr.String(), "local: printing the table: write /dev/full: no space left on device\n") {
-		t.Errorf("%d, %s", status, &stderr)
-	}
-
-	disk := t.TempDir()
-	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=48k"); err != nil {
-		t.Skip("a small disk needs root: ", err)
-	}
-	defer syscall.Unmount(disk, 0)
-	r, dir, out := newRemote(t), scansFolder(t, 60), filepath.Join(disk, "answers.csv")
-	got := recognized(t, r.env(), dir, "-o", out)
-	if got.status != exitFailed || !strings.Contains(got.stderr, "no space left on device") || !strings.Contains(got.stderr, "no table was written") {
-		t.Errorf("%+v", got)
-	}
-	if files, _ := os.ReadDir(disk); len(files) != 1 || files[0].Name() != "answers.journal" {
-		t.Errorf("left behind: %v", files)
-	}
-	if err := syscall.Mount("tmpfs", disk, "tmpfs", syscall.MS_REMOUNT, "size=1m"); err != nil {
-		t.Fatal(err)
-	}
-	got = recognized(t, r.env(), dir, "-o", out)
-	if counts := r.counts(); got.status != exitOK || counts != "[1:60]" {
-		t.Errorf("with room again: %+v, submitted %s", got, counts)
-	}
-	if table := rows(t, readFile(t, out)); len(table) != 61 {
-		t.Errorf("%d rows", len(table))
-	}
-}
-
 // A sheet of 2 s takes no longer for what the command does besides.
 func TestRecognizeIsAsFastAsItsJobs(t *testing.T) {
 	if testing.Short() {
@@ -411,4 +374,64 @@ func TestRecognizeIsAsFastAsItsJobs(t *testing.T) {
 	} else {
 		t.Log(took)
 	}
+}
+
+// The largest scan that is sent is one that the relay takes, its pattern with it;
+// one byte more is said before anything is sent.
+func TestRecognizeKnowsWhatACallTakes(t *testing.T) {
+	fn, err := assemble(t.Context(), console{stdin: nil, stdout: io.Discard, stderr: &lockedWriter{w: io.Discard}, getenv: unset})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer fn.close()
+	largest := 0
+	base, stop := serveOn(t, &gateway{
+		door: admission{keys: apiKeys{firstKey}}, problem: fn.tell.problem,
+		respond: func(ctx context.Context, event []byte, open opener) ([]byte, error) {
+			largest = max(largest, len(event))
+			return fn.respond(ctx, event, open)
+		},
+	})
+	var out bytes.Buffer
+	picture := image.NewGray(image.Rect(0, 0, 2150, 2150))
+	if err := (&png.Encoder{CompressionLevel: png.NoCompression}).Encode(&out, picture); err != nil {
+		t.Fatal(err)
+	}
+	fits := deployedBytes - len(readFile(t, patternFile))
+	if out.Len() > fits || fits-out.Len() > 100_000 {
+		t.Fatalf("a picture of %d bytes, for %d", out.Len(), fits)
+	}
+	padding := make([]byte, fits-out.Len()) // which readers of PNG pass over
+	scan := filepath.Join(t.TempDir(), "scan.png")
+	writeFile(t, scan, out.String()[:out.Len()-12]+pngChunk(padding)+out.String()[out.Len()-12:])
+	if got := recognized(t, unset, scan, "--url", base, "--key", firstKey); got.status != exitOK {
+		t.Errorf("what fits: %+v", got)
+	}
+	if largest > 6<<20 {
+		t.Errorf("an event of %d bytes", largest)
+	}
+	t.Logf("an event of %d bytes, of %d", largest, 6<<20)
+	file, err := os.OpenFile(scan, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = file.Write(make([]byte, 10_000))
+	if err := errors.Join(err, file.Close()); err != nil {
+		t.Fatal(err)
+	}
+	got := recognized(t, unset, scan, "--url", base, "--key", firstKey)
+	if got.status != exitUsage || !strings.Contains(got.stderr, "scan.png: 4.72 MB, and a call takes 4.71 MB with this pattern: scan it at a lower resolution") {
+		t.Errorf("what does not: %+v", got)
+	}
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// pngChunk is one that nobody has to read, as long as data.
+func pngChunk(data []byte) string {
+	data = data[:len(data)-12]
+	body := append([]byte("teSt"), data...)
+	number := func(n uint32) string { return string([]byte{byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)}) }
+	return number(uint32(len(data))) + string(body) + number(crc32.ChecksumIEEE(body))
 }

@@ -29,3 +29,9 @@ func jsonAnswer(status int, v any) *gateway.Answer {
 func empty() *gateway.Answer {
 	return &gateway.Answer{Status: http.StatusNoContent, Header: http.Header{"Cache-Control": {"no-store"}}, Body: http.NoBody}
 }
+
+// mediaTypes are those of results.
+var mediaTypes = map[string]string{
+	"Csv": "text/csv", "Json": "application/json", "Xml": "application/xml", "Txt": "text/plain",
+	"Png": "image/png", "Jpg": "image/jpeg", "Pdf": "application/pdf",
+}

@@ -9,12 +9,6 @@ import (
 	"omr-relay/internal/problem"
 )
 
-// mediaTypes are those of results.
-var mediaTypes = map[string]string{
-	"Csv": "text/csv", "Json": "application/json", "Xml": "application/xml", "Txt": "text/plain",
-	"Png": "image/png", "Jpg": "image/jpeg", "Pdf": "application/pdf",
-}
-
 // recognized answers with the result of one scan, as the upstream made it.
 func recognized(r *omr.Result) (*gateway.Answer, error) {
 	file, ok := resultFile(r)
