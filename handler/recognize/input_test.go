@@ -181,6 +181,8 @@ func FuzzMultipart(f *testing.F) {
 	f.Add([]byte("preamble\r\n--a \t\r\nContent-Disposition: form-data; name=\"image\"; filename=\"C:\\x\\1.jpg\"\r\n\r\n\xff\xd8\xff\r\n--ab\r\n--a--"), "a")
 	f.Add([]byte("--a\r\nContent-Disposition: form-data; name=x\r\n\r\n--a--"), "a")
 	f.Add([]byte("--a--\r\n--a\r\n\r\n--a--"), "a")
+	f.Add([]byte("--a\r\nContent-Disposition: form-data\n\r\n\r\n\r\n--a--"), "a")
+	f.Add([]byte("--a\nContent-Disposition: form-data; name=x\r\n\r\n1\r\n--ab\r\n--a--"), "a")
 	f.Fuzz(func(t *testing.T, body []byte, boundary string) {
 		parts, err := recognize.SplitMultipart(bytes.Clone(body), boundary)
 		if err != nil {

@@ -44,7 +44,9 @@ func splitMultipart(body []byte, boundary string) ([]part, error) {
 	var parts []part
 	for after(rest) != last {
 		line := bytes.IndexByte(rest, '\n')
-		if line < 0 || len(bytes.TrimSpace(rest[:line])) > 0 || len(parts) == maxParts {
+		// Spaces and tabs are padding (RFC 2046 §5.1.1). Lines that end in LF alone, here and
+		// in a header, are refused: others read other parts from them.
+		if line < 0 || string(bytes.TrimLeft(rest[:line], " \t")) != "\r" || len(parts) == maxParts {
 			return nil, errNotMultipart
 		}
 		rest = rest[line+1:]
@@ -56,6 +58,9 @@ func splitMultipart(body []byte, boundary string) ([]part, error) {
 				return nil, errNotMultipart
 			}
 			head = rest[:headEnd]
+			if bytes.Count(head, []byte("\n")) > bytes.Count(head, []byte("\r\n")) {
+				return nil, errNotMultipart
+			}
 		}
 		// Of a part that is empty, the line's end may be the delimiter's too.
 		end := find(rest[headEnd-2:], delimiter)
