@@ -113,7 +113,7 @@ func (h *Handler) serve(ctx context.Context, inv *invocation) (*gateway.Answer, 
 // bytes of three.
 func errPayloadTooLarge() error {
 	return &problem.Error{Code: problem.PayloadTooLarge,
-		Detail: "The request is larger than the 6 MB that Lambda takes, base64 and headers included: one file of about 4,400,000 bytes in JSON."}
+		Detail: "The request is larger than the 6 MB that Lambda takes, base64 and headers included: files of about 4,400,000 bytes in all."}
 }
 
 // withinBudget keeps a reserve of the invocation's time to carry the answer

@@ -51,13 +51,17 @@ async function main() {
   const scans = await page.$("#scans");
   await scans.uploadFile(form, strange, broken, path.resolve("internal/scans/testdata/grey.pdf"));
   await (await page.$("#pattern")).uploadFile(pattern);
-  const line = await page.$eval("#line", (code) => code.textContent);
-  assert.ok(line.startsWith("curl ") && line.includes("-F 'image=@answer-sheet.png'") && line.endsWith(`-F 'pattern=@form.omr' ${url}/recognize`), line);
-  assert.equal(line.includes('"Authorization: Bearer $KEY"'), kind === "keyed");
+  const lines = (await page.$eval("#line", (code) => code.textContent)).split("\n");
+  assert.equal(lines.length, 4, "a line for each scan");
+  assert.ok(lines[0].startsWith("curl ") && lines[0].endsWith(`-F 'image=@answer-sheet.png' -F 'pattern=@form.omr' ${url}/recognize`), lines[0]);
+  assert.equal(lines[0].includes('"Authorization: Bearer $KEY"'), kind === "keyed");
+  assert.ok(lines[3].startsWith(`go run ./cmd/local recognize 'grey.pdf' --pattern 'form.omr' --url ${url}`), lines[3]);
+  assert.equal(lines[3].includes('--key "$KEY"'), kind === "keyed");
   if (kind === "keyed") {
     await page.type("#key", "a-wrong-key-0123456789");
     await page.keyboard.press("Enter");
     await settled(page, "4 of 4 done, 4 failed");
+    assert.match(await page.$eval("article .bad", (p) => p.textContent), /key is not one/);
     await page.$eval("#key", (input) => { input.value = ""; });
     await page.type("#key", "0123456789abcdefghij");
     faults.length = 0; // the browser tells of each 403

@@ -41,6 +41,13 @@ func newRoot(program string, c console, begin func()) *cobra.Command {
 		},
 		RunE: func(*cobra.Command, []string) error { return nil }, // Args has refused
 	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		// A command that is misspelt has flags that only the right one knows.
+		if args := cmd.Flags().Args(); cmd == root && len(args) > 0 {
+			return root.Args(cmd, args)
+		}
+		return err
+	})
 	root.AddCommand(newInvoke(c), newStartAPI(c), newRecognize(c))
 	return root
 }
@@ -129,7 +136,8 @@ alone, remembers what was submitted: broken off, the same command goes on where 
 was, and pays for no sheet twice. Without -o the table is printed.
 
 Exit status: 0 if every sheet has its answers; 1 if a person must look at some, or
-if it was broken off; 2 if nothing was sent.`,
+if it failed or was broken off; 2 if the command line, or a file that it names, was
+wrong, and nothing was sent.`,
 		Example: example(
 			"recognize events/sample --pattern events/sample/form.omr --sample",
 			"recognize scans/ --pattern form.omr -o answers.csv --url https://example.execute-api.eu-central-1.amazonaws.com/prod",

@@ -76,10 +76,12 @@ func recognize(ctx context.Context, c console, names []string, o recognizeOption
 
 func (j *job) judgeFlags() error {
 	switch format := strings.ToUpper(j.recognizeOptions.format); {
-	case format == "" && j.output != "" && formatOf(j.output) != "":
-		j.format = formatOf(j.output)
-	case format == "":
+	case format == "" && filepath.Ext(j.output) == "":
 		j.format = omr.CSV
+	case format == "":
+		if j.format = formatOf(j.output); j.format == "" {
+			return &usageError{printable(j.output) + " ends in neither .csv, .json nor .xml: choose with --format what is written to it"}
+		}
 	case format == "CSV" || format == "JSON" || format == "XML":
 		j.format = omr.Format(format)
 	default:
@@ -96,7 +98,7 @@ func (j *job) judgeFlags() error {
 	return nil
 }
 
-// formatOf is what an output's name says.
+// formatOf is what an output's name says, empty if that is nothing.
 func formatOf(path string) omr.Format {
 	switch strings.ToLower(filepath.Ext(path)) {
 	case ".csv":

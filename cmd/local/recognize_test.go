@@ -217,6 +217,7 @@ func TestRecognizeTellsAllThatIsWrongBeforeItSends(t *testing.T) {
 		"a scan as pattern":       {[]string{dir, "--pattern", filepath.Join(dir, "scan1.png")}, []string{"scan1.png: a scan, and no recognition pattern"}},
 		"no pattern there":        {[]string{dir, "--pattern", filepath.Join(dir, "missing.omr")}, []string{"reading the pattern: open "}},
 		"a folder without scans":  {[]string{empty, "-o", out}, []string{empty + ": no scans there"}},
+		"a workbook":              {[]string{dir, "-o", filepath.Join(empty, "answers.xlsx")}, []string{"answers.xlsx ends in neither .csv, .json nor .xml: choose with --format"}},
 		"no such file":            {[]string{filepath.Join(dir, "missing.png")}, []string{"missing.png: no such file or directory"}},
 		"an output that is none":  {[]string{dir, "-o", "/dev/full"}, []string{"writing /dev/full: there is something else than a file"}},
 		"an output that is taken": {[]string{dir, "-o", empty}, []string{"writing " + empty + ": there is something else than a file"}},

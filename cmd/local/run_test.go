@@ -39,6 +39,7 @@ func TestRunTellsHowItIsUsed(t *testing.T) {
 	}{
 		{nil, "no command given"},
 		{[]string{"invok"}, `unknown command "invok"`},
+		{[]string{"recognise", "scans", "--pattern", "form.omr"}, `unknown command "recognise"`},
 		{[]string{"invoke"}, "invoke takes one FILE, not 0"},
 		{[]string{"invoke", "a", "b"}, "invoke takes one FILE, not 2"},
 		{[]string{"invoke", "--x", "a"}, "unknown flag: --x"},

@@ -140,7 +140,7 @@ func (k *keyed) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // checkRelay asks whether a relay is there and takes the key: that costs nothing.
-func checkRelay(ctx context.Context, transport http.RoundTripper, base *url.URL) error {
+func checkRelay(ctx context.Context, transport *keyed, base *url.URL) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base.JoinPath("healthz").String(), http.NoBody)
@@ -154,6 +154,8 @@ func checkRelay(ctx context.Context, transport http.RoundTripper, base *url.URL)
 	defer resp.Body.Close()
 	var answer struct{ Status string }
 	switch err := json.NewDecoder(io.LimitReader(resp.Body, 64<<10)).Decode(&answer); {
+	case resp.StatusCode == http.StatusUnauthorized && transport.key != "":
+		return errors.New("the relay answers 401: what was given cannot be an API key, which has 20 to 128 characters")
 	case resp.StatusCode == http.StatusUnauthorized:
 		return errors.New("the relay answers 401: give its API key with --key, or in OMR_RELAY_KEY")
 	case resp.StatusCode == http.StatusForbidden:

@@ -73,6 +73,11 @@ func errInput(field, format string, args ...any) error {
 	return &problem.Error{Code: problem.InvalidInput, Field: field, Detail: field + ": " + fmt.Sprintf(format, args...)}
 }
 
+// errPattern names both of the names that the pattern's field has.
+func errPattern(what string) error {
+	return &problem.Error{Code: problem.InvalidInput, Field: fieldPattern, Detail: fieldPattern + " (or pattern): " + what}
+}
+
 // errMalformed is for a body that is not what it is said to be.
 func errMalformed(what string) error {
 	return &problem.Error{Code: problem.BadRequest, Detail: "The body is not well-formed " + what + "."}

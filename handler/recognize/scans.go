@@ -117,7 +117,7 @@ func errField(field string) error {
 
 func (s *scans) setPattern(data []byte) error {
 	if s.pattern.data != nil {
-		return errInput(fieldPattern, "there is more than one")
+		return errPattern("there is more than one")
 	}
 	s.pattern.data = slices.Clip(data)
 	return nil
@@ -209,11 +209,11 @@ func (s *scans) check() error {
 	}
 	switch {
 	case s.pattern.data == nil:
-		return errInput(fieldPattern, "there is none")
+		return errPattern("there is none")
 	case document.Identify(s.pattern.data) == document.Empty:
-		return errInput(fieldPattern, "it is empty")
+		return errPattern("it is empty")
 	case !document.IsPattern(s.pattern.data):
-		return errInput(fieldPattern, "it is not a recognition pattern, which is the .omr file that was generated with the form")
+		return errPattern("it is not a recognition pattern, which is the .omr file that was generated with the form")
 	}
 	return nil
 }

@@ -37,17 +37,18 @@ for (const type of ["dragover", "dragleave", "drop"]) {
   });
 }
 
-// The curl line for what is chosen.
+// The lines for what is chosen: one for each scan, since a call takes 6 MB. One call
+// splits no pages, but the command does.
 const quoted = (text) => "'" + text.replaceAll("'", "'\\''") + "'";
 function tellCurl() {
   const scans = [...find("scans").files], pattern = find("pattern").files[0];
   find("curl").hidden = !scans.length || !pattern;
   if (find("curl").hidden) return;
-  const parts = ["curl"];
-  if (keyed) parts.push('-H "Authorization: Bearer $KEY"');
-  for (const scan of scans) parts.push("-F " + quoted("image=@" + scan.name));
-  parts.push("-F " + quoted("pattern=@" + pattern.name), new URL("recognize", location.href).href);
-  find("line").textContent = parts.join(" ");
+  const curl = (scan) => ["curl", ...(keyed ? ['-H "Authorization: Bearer $KEY"'] : []), "-F " + quoted("image=@" + scan.name),
+    "-F " + quoted("pattern=@" + pattern.name), new URL("recognize", location.href).href];
+  const command = (scan) => ["go run ./cmd/local recognize", quoted(scan.name), "--pattern " + quoted(pattern.name),
+    "--url " + location.origin, ...(keyed ? ['--key "$KEY"'] : [])];
+  find("line").textContent = scans.map((scan) => (hasPages(scan) ? command : curl)(scan).join(" ")).join("\n");
 }
 find("form").addEventListener("change", tellCurl);
 
@@ -56,14 +57,17 @@ const authorized = () => (keyed ? { Authorization: "Bearer " + find("key").value
 
 // said is what an answer says has gone wrong, for a person to read.
 function said(answer, text) {
+  if (keyed && (answer.status === 401 || answer.status === 403)) return new Error("The key is not one of this relay's.");
   let problem = {};
   try { problem = JSON.parse(text); } catch { /* the status says enough */ }
   return new Error([problem.detail || problem.title || problem.message || "The relay answers " + answer.status + ".", ...(problem.messages || [])].join(" "));
 }
 
+const hasPages = (scan) => /pdf|tiff/.test(scan.type) || /\.(pdf|tiff?)$/i.test(scan.name);
+
 // split returns the pages of a PDF or TIFF as files; other files as they are.
 async function split(scan) {
-  if (!/pdf|tiff/.test(scan.type) && !/\.(pdf|tiff?)$/i.test(scan.name)) return [scan];
+  if (!hasPages(scan)) return [scan];
   const answer = await fetch("page/split", { method: "POST", body: scan, headers: authorized() });
   const text = await answer.text();
   if (!answer.ok) throw said(answer, text);
