@@ -73,10 +73,13 @@ const shownExceptions = 20
 
 // summarize says how it went, and who must look at what.
 func (j *job) summarize(outcomes []recognition.Outcome, exceptions []table.Exception) {
-	answered := 0
+	answered, kept := 0, 0
 	for _, o := range outcomes {
 		if o.Answered {
 			answered++
+			if o.Kept {
+				kept++
+			}
 		}
 	}
 	bold, red, reset := "", "", ""
@@ -88,7 +91,11 @@ func (j *job) summarize(outcomes []recognition.Outcome, exceptions []table.Excep
 	if j.service.sample {
 		samples = ": samples of a stand-in; nothing was recognized"
 	}
-	say("%s%d of %d have answers%s%s", bold, answered, len(outcomes)+len(j.set.Faults), samples, reset)
+	earlier := ""
+	if kept > 0 {
+		earlier = fmt.Sprintf(", %d of them from the journal", kept)
+	}
+	say("%s%d of %d have answers%s%s%s", bold, answered, len(outcomes)+len(j.set.Faults), earlier, samples, reset)
 	if len(exceptions) > 0 {
 		say("%s%d for a person to look at:%s", red, len(exceptions), reset)
 	}

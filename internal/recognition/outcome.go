@@ -30,6 +30,8 @@ type Outcome struct {
 	Answered bool
 	// Blank: and all of them are empty.
 	Blank bool
+	// Kept: an earlier run recorded it, and this one made no call.
+	Kept bool
 	// Messages say more. They are fit to be read, and may speak of the document.
 	Messages []string
 }

@@ -83,6 +83,7 @@ func (r *run) recognize(ctx context.Context, sheet Sheet) (Outcome, error) {
 	known := r.Journal.State(sheet.Key)
 	if known.Done {
 		outcome, err := r.recorded(sheet.Key)
+		outcome.Kept = true
 		if err != nil || outcome.Answered || !r.Resubmit {
 			return outcome, err
 		}

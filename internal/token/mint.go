@@ -69,7 +69,6 @@ func (m *minter) mint(ctx context.Context) (*Token, error) {
 		return nil, m.failed(credentials.Pair(), failure)
 	}
 	m.verdicts.clear(credentials.Pair())
-	m.outage = pause{}
 	return token, nil
 }
 
