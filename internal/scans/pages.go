@@ -24,27 +24,31 @@ type diskError struct{ err error }
 func (e *diskError) Error() string { return "keeping a page: " + e.err.Error() }
 func (e *diskError) Unwrap() error { return e.err }
 
-// split adds the pages of a file as sheets. The Content of a page follows from
-// the file's and its number, not from the bytes that the splitting makes: those
-// of a PDF have the time in them.
+// split adds the pages of a file as sheets. The Content of a page is its own: once a
+// page was added to a file, the others are known from the file before.
 func (f *finder) split(file file, seen *inspected) error {
 	if seen.pages > f.limits.Pages {
 		f.fault(file, fmt.Sprintf("%d pages; this takes %d in a file", seen.pages, f.limits.Pages))
 		return nil
 	}
 	var sheets []Sheet
-	keep := func(page int, data io.Reader) error {
+	keep := func(page int, r io.Reader) error {
 		if page > f.limits.Pages {
 			return fmt.Errorf("more than the %d pages that this takes in a file", f.limits.Pages)
 		}
-		path, size, err := f.write(data)
+		data, err := io.ReadAll(r)
+		if err != nil {
+			return err
+		}
+		path, err := f.write(data)
 		if err != nil {
 			return &diskError{err}
 		}
-		hash := sha256.Sum256([]byte("page " + strconv.Itoa(page) + " of " + seen.hash))
-		sheets = append(sheets, Sheet{
-			Name: file.name + "#" + strconv.Itoa(page), Content: hex.EncodeToString(hash[:]), Size: size, path: path,
-		})
+		content, err := pageContent(data, seen.kind)
+		if err != nil {
+			return errNotTakenApart
+		}
+		sheets = append(sheets, Sheet{Name: file.name + "#" + strconv.Itoa(page), Content: content, Size: int64(len(data)), path: path})
 		return nil
 	}
 	pages := tiffPages
@@ -72,19 +76,30 @@ func (f *finder) split(file file, seen *inspected) error {
 }
 
 // write keeps a page on disk.
-func (f *finder) write(data io.Reader) (path string, size int64, err error) {
+func (f *finder) write(data []byte) (path string, err error) {
 	if f.set.dir == "" {
 		if f.set.dir, err = os.MkdirTemp("", "omr-relay-pages-"); err != nil {
-			return "", 0, err
+			return "", err
 		}
 	}
 	page, err := os.OpenFile(filepath.Join(f.set.dir, strconv.Itoa(f.pages())), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return "", 0, err
+		return "", err
 	}
-	size, err = io.Copy(page, data)
-	return page.Name(), size, errors.Join(err, page.Close())
+	_, err = page.Write(data)
+	return page.Name(), errors.Join(err, page.Close())
 }
+
+// pageContent is what a page is known by.
+func pageContent(data []byte, kind document.Kind) (string, error) {
+	if kind == document.PDF {
+		return pdfContent(data)
+	}
+	hash := sha256.Sum256(data)
+	return hex.EncodeToString(hash[:]), nil
+}
+
+var errNotTakenApart = errors.New("a PDF that cannot be taken apart: print it to PDF anew, or scan to JPEG")
 
 var withoutConfigFile = sync.OnceFunc(api.DisableConfigDir) // else it writes one into the user's home
 
@@ -94,7 +109,7 @@ func pdfPages(data []byte, keep func(page int, data io.Reader) error) (err error
 	withoutConfigFile()
 	defer func() {
 		if p := recover(); p != nil { // a library's, in a file that anybody can have made
-			err = errors.New("a PDF that cannot be taken apart: print it to PDF anew, or scan to JPEG")
+			err = errNotTakenApart
 		}
 	}()
 	var kept error
@@ -108,7 +123,7 @@ func pdfPages(data []byte, keep func(page int, data io.Reader) error) (err error
 	case err != nil && bytes.Contains(data, []byte("/Encrypt")):
 		return errors.New("an encrypted PDF: save it without a password")
 	case err != nil:
-		return errors.New("a PDF that cannot be taken apart: print it to PDF anew, or scan to JPEG")
+		return errNotTakenApart
 	}
 	return nil
 }

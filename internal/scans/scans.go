@@ -8,6 +8,7 @@
 //	sheets.go what is found
 //	check.go  whether a file is a whole scan
 //	walk.go   which files there are, in what order, by what names
+//	content.go what a page of a PDF is known by
 //	tiff.go   one page of a TIFF as a TIFF
 //	text.go   how things are said
 package scans

@@ -11,6 +11,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/pdfcpu/pdfcpu/pkg/api"
+	"github.com/pdfcpu/pdfcpu/pkg/pdfcpu/model"
+
 	"omr-relay/internal/scans"
 )
 
@@ -122,6 +125,24 @@ func TestFindSplitsPages(t *testing.T) {
 	}
 	if got := names(find(t, limits, "testdata/one.pdf")); got != "one.pdf" {
 		t.Errorf("one page: %s", got)
+	}
+}
+
+// A page is known again in another file, wherever it stands there, and twins in one
+// file are seen.
+func TestFindKnowsPagesByWhatIsOnThem(t *testing.T) {
+	class, err := os.ReadFile("testdata/grey.pdf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var late bytes.Buffer
+	if err := api.Collect(bytes.NewReader(class), &late, []string{"3", "1", "2", "1"}, model.NewDefaultConfiguration()); err != nil {
+		t.Fatal(err)
+	}
+	root := tree(t, map[string]string{"a.pdf": string(class), "b.pdf": late.String()})
+	set := find(t, limits, root)
+	if names(set) != "a.pdf#1 a.pdf#2 a.pdf#3 b.pdf#1 b.pdf#2 b.pdf#3 b.pdf#4" || fmt.Sprint(set.Same()) != "[-1 -1 -1 2 0 1 0]" {
+		t.Errorf("%s: %v, %v", names(set), set.Same(), set.Faults)
 	}
 }
 
