@@ -3,6 +3,7 @@
 //
 //	httpanswer.go  asks for such an answer, and takes no other
 //	decode.go      a coded body as it was before it was coded
+//	retryafter.go  how long an answer asks to be let alone
 package httpanswer
 
 import (

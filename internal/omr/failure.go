@@ -4,9 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strconv"
 	"time"
 
+	"omr-relay/internal/httpanswer"
 	"omr-relay/internal/problem"
 )
 
@@ -103,7 +103,7 @@ func refusal(call string, resp *http.Response, body []byte) *Failure {
 		MayHaveArrived: resp.StatusCode >= 500,
 		Refusal: &Refusal{
 			Status: resp.StatusCode, ContentType: resp.Header.Get("Content-Type"),
-			Body: body, RetryAfter: retryAfter(resp.Header),
+			Body: body, RetryAfter: min(httpanswer.RetryAfter(resp.Header, time.Now()), time.Hour),
 		},
 	}
 }
@@ -113,17 +113,4 @@ func refusal(call string, resp *http.Response, body []byte) *Failure {
 func refusedToken(err error) bool {
 	e, ok := errors.AsType[*problem.Error](err)
 	return ok && (e.Code == problem.CredentialsUnavailable || e.Code == problem.TokenUnavailable || e.Code == problem.UpstreamRejectedToken)
-}
-
-// retryAfter reads the header's seconds or date (RFC 9110 §10.2.3), an hour at
-// most; 0 is none.
-func retryAfter(h http.Header) time.Duration {
-	value := h.Get("Retry-After")
-	wait := time.Duration(0)
-	if seconds, err := strconv.Atoi(value); err == nil {
-		wait = time.Duration(min(max(seconds, 0), 3600)) * time.Second
-	} else if at, err := http.ParseTime(value); err == nil {
-		wait = time.Until(at)
-	}
-	return min(max(wait, 0), time.Hour)
 }

@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
@@ -123,7 +122,7 @@ func judge(resp *http.Response, body []byte) *exchangeError {
 	switch {
 	case status >= 500, status == http.StatusTooManyRequests, status == http.StatusRequestTimeout:
 		e.kind = transient
-		e.retryAfter = retryAfter(resp.Header.Get("Retry-After"), wallNow())
+		e.retryAfter = httpanswer.RetryAfter(resp.Header, wallNow())
 		if status == http.StatusTooManyRequests && e.retryAfter > 0 {
 			e.kind = banned
 		}
@@ -132,17 +131,6 @@ func judge(resp *http.Response, body []byte) *exchangeError {
 		e.kind = denied
 	}
 	return e
-}
-
-// retryAfter reads a Retry-After field (RFC 9110 §10.2.3); 0 if there is none.
-func retryAfter(value string, now time.Time) time.Duration {
-	if n, err := strconv.Atoi(value); err == nil {
-		return time.Duration(min(max(n, 0), 24*60*60)) * time.Second
-	}
-	if at, err := http.ParseTime(value); err == nil {
-		return max(at.Sub(now), 0)
-	}
-	return 0
 }
 
 // jitter spreads d over [d/2, d*3/2).
