@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"net/http"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"omr-relay/internal/jsonscan"
@@ -76,7 +77,7 @@ func (e *Event) append(out []byte, a *Answer, body []byte, text bool) []byte {
 // appendHead begins the object with the status and the headers.
 func (e *Event) appendHead(out []byte, a *Answer, hasBody bool) []byte {
 	header := a.Header
-	if hasBody && header.Get("Content-Type") == "" {
+	if hasBody && strings.Join(header["Content-Type"], "") == "" {
 		// API Gateway would call it JSON. What has no type is just bytes (RFC 9110 §8.3).
 		header = header.Clone()
 		if header == nil {
