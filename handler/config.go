@@ -10,6 +10,7 @@ import (
 
 	"omr-relay/handler/gateway"
 	"omr-relay/handler/recognize"
+	"omr-relay/internal/idempotency"
 	"omr-relay/internal/metric"
 )
 
@@ -32,11 +33,28 @@ type Config struct {
 	// AllowOrigin is the one origin whose pages may call the relay from a browser;
 	// empty is none.
 	AllowOrigin string
+	// NewUploadForm returns a form for one upload of a caller, by its digest; nil
+	// where nothing can be uploaded. It blocks until ctx ends at the latest. Errors
+	// are [*problem.Error].
+	NewUploadForm func(ctx context.Context, caller string) (*UploadForm, error)
+	// FindUpload and Ledger are package recognize's.
+	FindUpload func(ctx context.Context, caller, id string) (recognize.Upload, error)
+	Ledger     *idempotency.Ledger
 	// Log gets one line per invocation; nil is silent.
 	Log *slog.Logger
 	// Metrics gets lines in CloudWatch's embedded metric format; nil is none.
 	// Write is called with one whole line at a time.
 	Metrics io.Writer
+}
+
+// UploadForm is what a scan is uploaded by: a POST to URL of multipart/form-data,
+// the Fields first and the file last, as file.
+type UploadForm struct {
+	Upload  string            `json:"upload"` // its id
+	URL     string            `json:"url"`
+	Fields  map[string]string `json:"fields"`
+	Expires time.Time         `json:"expires"`
+	Curl    string            `json:"curl"` // the same as a command for a shell
 }
 
 // Tokens keeps the access token.
@@ -76,7 +94,7 @@ func New(cfg Config) *Handler {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	upstream := recognize.Config{Transport: cfg.Relay, BaseURL: cfg.BaseURL}
+	upstream := recognize.Config{Transport: cfg.Relay, BaseURL: cfg.BaseURL, FindUpload: cfg.FindUpload, Ledger: cfg.Ledger}
 	return &Handler{
 		cfg: cfg, log: log, metrics: metric.Counter{W: cfg.Metrics}, cors: cors{cfg.AllowOrigin},
 		recognizer: recognize.NewRecognizer(upstream), generator: recognize.NewGenerator(upstream),

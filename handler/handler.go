@@ -9,6 +9,7 @@
 //	routes.go       which function answers which path
 //	passthrough.go  a call that is relayed as it is
 //	tasks.go        what the upstream queues, in one call: package recognize
+//	uploads.go      a form for what is too large for a call
 //	tokens.go       a token request of an official SDK
 //	health.go       alive, and described
 //	warmup.go       the scheduled ping

@@ -38,6 +38,14 @@ func (h *Handler) logInvocation(ctx context.Context, inv *invocation) {
 		}
 		add(slog.Int("bytes_in", len(req.Body.B)))
 		add(slog.Int("bytes_out", inv.bytesOut))
+		if n := inv.record.UploadBytes; n > 0 {
+			add(slog.Int64("upload_bytes", n))
+			h.metrics.Bytes("UploadBytes", n)
+		}
+		if err := inv.record.LedgerErr; err != nil {
+			level = slog.LevelWarn
+			add(slog.String("idempotency_error", err.Error()))
+		}
 	} else {
 		add(slog.Bool("warm", inv.err == nil))
 		if inv.err != nil {

@@ -44,6 +44,13 @@ var problems = map[problem.Code]struct {
 	problem.GenerationFailed:  {http.StatusUnprocessableEntity, "Generation failed"},
 	problem.ResultLost:        {http.StatusGone, "Result lost"},
 	problem.TaskNotFound:      {http.StatusNotFound, "Task not found"},
+
+	problem.UploadNotFound:       {http.StatusNotFound, "Upload not found"},
+	problem.UploadChanged:        {http.StatusConflict, "Upload changed"},
+	problem.BucketUnavailable:    {http.StatusServiceUnavailable, "Bucket unavailable"},
+	problem.IdempotencyKeyReused: {http.StatusUnprocessableEntity, "Idempotency-Key reused"},
+	problem.RequestInProgress:    {http.StatusConflict, "Request in progress"},
+	problem.SubmissionUnknown:    {http.StatusConflict, "Submission unknown"},
 }
 
 // severity is the level at which a failure is logged. What a person must see is a
@@ -52,7 +59,7 @@ var problems = map[problem.Code]struct {
 func severity(code problem.Code) slog.Level {
 	row, ok := problems[code]
 	switch {
-	case code == problem.CredentialsUnavailable, code == problem.Internal:
+	case code == problem.CredentialsUnavailable, code == problem.BucketUnavailable, code == problem.Internal:
 		return slog.LevelError
 	case !ok || row.status >= 500:
 		return slog.LevelWarn

@@ -28,6 +28,7 @@ var routes = []route{
 	{"/v{major}.{minor}/omr/", "/v{major}.{minor}/omr/{rest+}", relayed, false, (*Handler).relay},
 	{"/recognize", "/recognize", []string{"POST"}, false, (*Handler).recognize},
 	{"/recognize/{id}", "/recognize/{id}", []string{"GET", "DELETE"}, false, (*Handler).recognize},
+	{"/uploads", "/uploads", []string{"POST"}, false, (*Handler).upload},
 	{"/generate", "/generate", []string{"POST"}, false, (*Handler).generate},
 	{"/generate/{id}", "/generate/{id}", []string{"GET", "DELETE"}, false, (*Handler).generate},
 	{"/connect/token", "/connect/token", []string{"POST"}, true, (*Handler).relayToken},

@@ -140,7 +140,7 @@ func (f *form) readForm(body []byte, boundary string) error {
 		case "markup", "markupfile":
 			err = f.setMarkup(p.data)
 		case "image", "images", "image[]", "images[]":
-			f.images = append(f.images, file{p.filename, p.data})
+			f.images = append(f.images, file{name: p.filename, data: p.data})
 		case "settings":
 			err = f.setSettings(p.data)
 		default:
@@ -187,7 +187,7 @@ func (f *form) readJSON(body []byte) error {
 		case "images":
 			return jsonscan.Object(value, func(name string, value []byte) error {
 				data, err := decode(fieldImage, value)
-				f.images = append(f.images, file{name, data})
+				f.images = append(f.images, file{name: name, data: data})
 				return err
 			})
 		case "settings":

@@ -31,7 +31,7 @@ func (g *Generator) Post(ctx context.Context, req *gateway.Request) (*gateway.An
 	}
 	tasks := []*task{{body: in.task(req)}}
 	client := g.with(req.Header)
-	g.submit(ctx, client, until, tasks)
+	g.submit(ctx, client, until, tasks, noRecorder{})
 	if !submitted(tasks) {
 		return fail(ctx, failure(tasks))
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"mime"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"omr-relay/handler/gateway"
@@ -16,15 +17,22 @@ import (
 	"omr-relay/internal/problem"
 )
 
-// file is one of a request's, where it lies in the request's body.
+// file is one of a request's, where it lies in the request's body, or one that was
+// uploaded before.
 type file struct {
 	name string
 	data []byte
+
+	upload string // its id, or empty
+	found  Upload // once it has been looked for
 }
 
 // document is the file as it goes upstream. Its reader holds on to the body: a
 // transport may read on after the request is done with.
 func (f file) document(body *buffer.Buffer) omr.Document {
+	if f.upload != "" {
+		return omr.Document{Size: f.found.Size(), Open: f.found.Open}
+	}
 	return omr.Document{Size: int64(len(f.data)), Open: func() (io.ReadCloser, error) { return body.Section(f.data) }}
 }
 
@@ -110,11 +118,23 @@ func decode(field string, raw []byte) ([]byte, error) {
 
 // checkImage refuses what the upstream would refuse, and charge for.
 func checkImage(number int, data []byte) error {
-	switch kind := document.Identify(data); {
+	kind := document.Identify(data)
+	if err := checkKind(number, kind); err != nil {
+		return err
+	}
+	if pages := document.Pages(data, kind); pages > 1 {
+		return errPages(number, kind, strconv.Itoa(pages))
+	}
+	return nil
+}
+
+func errPages(number int, kind document.Kind, pages string) error {
+	return errInput(fieldImage, "number %d is a %s of %s pages, and the upstream takes one: split it, or use the command `recognize`, which does", number, kind, pages)
+}
+
+func checkKind(number int, kind document.Kind) error {
+	switch {
 	case kind.Readable():
-		if pages := document.Pages(data, kind); pages > 1 {
-			return errInput(fieldImage, "number %d is a %s of %d pages, and the upstream takes one: split it, or use the command `recognize`, which does", number, kind, pages)
-		}
 		return nil
 	case kind == document.Empty:
 		return errInput(fieldImage, "number %d is empty", number)

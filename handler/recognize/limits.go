@@ -17,6 +17,8 @@ type limits struct {
 	submit, poll time.Time
 	// applied is the wait that the caller preferred, in seconds; -1 if none.
 	applied int
+	// resubmitted says that what may have been submitted before was, again.
+	resubmitted bool
 }
 
 func newLimits(ctx context.Context, h http.Header) limits {
@@ -36,6 +38,17 @@ func newLimits(ctx context.Context, h http.Header) limits {
 		l.poll, l.applied = now.Add(wait), int(wait/time.Second)
 	}
 	return l
+}
+
+// prefers reports whether a preference without a value is among those of Prefer.
+func prefers(h http.Header, name string) bool {
+	for preference := range strings.SplitSeq(strings.Join(h.Values("Prefer"), ","), ",") {
+		preference, _, _ = strings.Cut(preference, ";")
+		if strings.EqualFold(strings.TrimSpace(preference), name) {
+			return true
+		}
+	}
+	return false
 }
 
 // preferredWait reads Prefer (RFC 7240): wait=N seconds, and respond-async for
@@ -60,7 +73,14 @@ func preferredWait(h http.Header) (wait time.Duration, ok bool) {
 
 // declare says which preference was followed.
 func (l limits) declare(h http.Header) {
+	var applied []string
+	if l.resubmitted {
+		applied = append(applied, "resubmit")
+	}
 	if l.applied >= 0 {
-		h.Set("Preference-Applied", "wait="+strconv.Itoa(l.applied))
+		applied = append(applied, "wait="+strconv.Itoa(l.applied))
+	}
+	if applied != nil {
+		h.Set("Preference-Applied", strings.Join(applied, ", "))
 	}
 }

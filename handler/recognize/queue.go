@@ -4,21 +4,12 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/url"
 	"sync/atomic"
 	"time"
 
 	"omr-relay/handler/gateway"
 	"omr-relay/internal/omr"
 )
-
-// Config is what both need. Both fields are required.
-type Config struct {
-	// Transport sends calls with the Bearer attached.
-	Transport http.RoundTripper
-	// BaseURL is the upstream.
-	BaseURL *url.URL
-}
 
 // queue is one of the upstream's, with what was learned of it.
 type queue struct {
@@ -39,12 +30,32 @@ func (q *queue) with(h http.Header) *omr.Client {
 	return &c
 }
 
+// recorder is told what becomes of a request's tasks.
+type recorder interface {
+	// submitted is told of one task as soon as it has an id; at once with others.
+	submitted(ctx context.Context, number int, id string)
+	// settled is told when no more will be submitted.
+	settled(ctx context.Context, tasks []*task)
+	// abandoned is told instead where nothing was.
+	abandoned(ctx context.Context)
+}
+
+// noRecorder is for requests that have no key.
+type noRecorder struct{}
+
+func (noRecorder) submitted(context.Context, int, string) {}
+func (noRecorder) settled(context.Context, []*task)       {}
+func (noRecorder) abandoned(context.Context)              {}
+
 // submit submits tasks in their order, some at a time. It stops where going on
 // would be of no use: when time runs out, and after a failure that would be the
 // next one's as well. The first is always tried.
-func (q *queue) submit(ctx context.Context, client *omr.Client, until limits, tasks []*task) {
+func (q *queue) submit(ctx context.Context, client *omr.Client, until limits, tasks []*task, records recorder) {
 	var stop atomic.Bool
 	each(tasks, func(i int, t *task) {
+		if t.id != "" {
+			return // by an earlier request
+		}
 		t.reason = notSubmitted
 		if i > 0 && (stop.Load() || !time.Now().Before(until.submit)) {
 			return
@@ -55,6 +66,7 @@ func (q *queue) submit(ctx context.Context, client *omr.Client, until limits, ta
 		if t.err == nil {
 			t.reason, t.submitted, t.known = "", began, true
 			t.due = began.Add(q.pace.First())
+			records.submitted(ctx, i, t.id)
 			return
 		}
 		f, ok := errors.AsType[*omr.Failure](t.err)

@@ -6,6 +6,8 @@
 //
 //	recognize.go  Recognizer: Post, Get and Delete of /recognize
 //	generate.go   Generator: the same of /generate
+//	once.go       a request with an Idempotency-Key is submitted once
+//	upload.go     scans that were uploaded before
 //	scans.go      a request → scans, pattern and options
 //	form.go       a request → markup, pictures and settings
 //	input.go      what both are made of, and checked for before anything is paid
@@ -20,6 +22,7 @@
 //	failure.go    what a failed call means to the caller
 //	answer.go     the forms of answers
 //	limits.go     how long to go on; Prefer
+//	config.go     what both are given
 //	headers.go    Accept; what of the header goes on upstream
 //
 // A scan is never copied: the request's body is decoded where it lies, and
@@ -31,9 +34,13 @@ package recognize
 
 import (
 	"context"
+	"errors"
+	"net/http"
 
 	"omr-relay/handler/gateway"
+	"omr-relay/internal/idempotency"
 	"omr-relay/internal/omr"
+	"omr-relay/internal/problem"
 )
 
 // Recognizer answers /recognize. It is safe for concurrent use.
@@ -41,11 +48,15 @@ import (
 // Its methods block until ctx ends at the latest, and return before that by
 // enough to carry the answer out. Errors are [*problem.Error]. Bodies of answers
 // are in memory: reading them neither blocks nor fails.
-type Recognizer struct{ queue }
+type Recognizer struct {
+	queue
+	findUpload func(ctx context.Context, caller, id string) (Upload, error)
+	ledger     *idempotency.Ledger
+}
 
 // NewRecognizer returns a Recognizer. It makes no call.
 func NewRecognizer(cfg Config) *Recognizer {
-	return &Recognizer{newQueue(cfg, omr.Recognition, "recognize/")}
+	return &Recognizer{newQueue(cfg, omr.Recognition, "recognize/"), cfg.FindUpload, cfg.Ledger}
 }
 
 // Post submits the scans of a request and waits for their results. It changes
@@ -54,21 +65,47 @@ func NewRecognizer(cfg Config) *Recognizer {
 // the table; it is an error if none was submitted.
 func (r *Recognizer) Post(ctx context.Context, req *gateway.Request) (*gateway.Answer, error) {
 	until := newLimits(ctx, req.Header)
-	in, err := readScans(req)
+	in, err := readScans(req, r.findUpload != nil)
 	if err != nil {
 		return nil, err
 	}
-	tasks := make([]*task, len(in.images))
-	for i, image := range in.images {
-		tasks[i] = &task{name: image.name, body: omr.NewRecognition(image.document(req.Body), in.pattern.document(req.Body), in.format, in.threshold)}
+	s, err := begin(ctx, r.ledger, req, in)
+	if err != nil {
+		return nil, r.locate(err)
 	}
-	client := r.with(req.Header)
-	r.submit(ctx, client, until, tasks)
+	tasks, client := s.tasks, r.with(req.Header)
+	until.resubmitted = s.resubmitted
+	if s.known {
+		r.resume(ctx, client, until, tasks)
+		return r.conclude(ctx, tasks, in.format, until, r.path+identify(tasks, in.format))
+	}
+	for i, t := range tasks {
+		if t.id != "" {
+			continue
+		}
+		image := &in.images[i]
+		if err := image.find(ctx, r.findUpload, req.Caller.Digest(), i+1); err != nil {
+			s.records.abandoned(ctx)
+			return nil, err
+		}
+		t.body = omr.NewRecognition(image.document(req.Body), in.pattern.document(req.Body), in.format, in.threshold)
+	}
+	r.takeUp(tasks)
+	r.submit(ctx, client, until, tasks, s.records)
+	s.records.settled(ctx, tasks)
 	if !submitted(tasks) {
 		return fail(ctx, failure(tasks))
 	}
 	r.wait(ctx, client, until, tasks)
 	return r.conclude(ctx, tasks, in.format, until, r.path+identify(tasks, in.format))
+}
+
+// locate says on a problem where what is known to have been submitted is.
+func (r *Recognizer) locate(err error) error {
+	if e, ok := errors.AsType[*problem.Error](err); ok && e.Task != "" {
+		e.Header = http.Header{"Content-Location": {r.path + e.Task}}
+	}
+	return err
 }
 
 // Get asks for the results of an id that Post gave, and waits for them as Post

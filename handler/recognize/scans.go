@@ -18,12 +18,14 @@ type scans struct {
 	pattern   file
 	format    omr.Format
 	threshold *int
+
+	uploads bool // whether there can be some
 }
 
 // readScans reads a request, in place, and checks all that can be checked before
 // a call is paid for.
-func readScans(req *gateway.Request) (*scans, error) {
-	s := &scans{}
+func readScans(req *gateway.Request, uploads bool) (*scans, error) {
+	s := &scans{uploads: uploads}
 	mediaType, params, err := contentOf(req)
 	if err != nil {
 		return nil, err
@@ -60,7 +62,9 @@ func (s *scans) readForm(body []byte, boundary string) error {
 	for _, p := range parts {
 		switch fieldOf(p.name) {
 		case fieldImage:
-			s.images = append(s.images, file{p.filename, p.data})
+			s.images = append(s.images, file{name: p.filename, data: p.data})
+		case fieldUpload:
+			err = s.addUpload(strings.TrimSpace(string(p.data)))
 		case fieldPattern:
 			err = s.setPattern(p.data)
 		default:
@@ -105,6 +109,21 @@ func fieldOf(name string) string {
 	}
 }
 
+// addUpload takes the id of one. Whether there is such an upload is asked later.
+func (s *scans) addUpload(id string) error {
+	switch {
+	case !s.uploads:
+		return errField(fieldUpload)
+	case id == "" || len(id) > maxUploadID:
+		return errInput(fieldUpload, "it must be the id that POST /uploads gave")
+	}
+	s.images = append(s.images, file{upload: id})
+	return nil
+}
+
+// maxUploadID is more than an id has.
+const maxUploadID = 128
+
 // errField refuses what would be ignored: a threshold that is misspelt would be
 // paid for and not be kept.
 func errField(field string) error {
@@ -112,7 +131,7 @@ func errField(field string) error {
 		return errInput(fieldUpload, "there is no bucket here to upload to")
 	}
 	return &problem.Error{Code: problem.InvalidInput,
-		Detail: "There is a field that is none of image, omrFile (or pattern), outputFormat (or format) and recognitionThreshold."}
+		Detail: "There is a field that is none of image, upload, omrFile (or pattern), outputFormat (or format) and recognitionThreshold."}
 }
 
 func (s *scans) setPattern(data []byte) error {
@@ -165,6 +184,8 @@ func (s *scans) readJSON(body []byte) error {
 			return s.setFormat(string(text))
 		case fieldThreshold:
 			return s.setThreshold(string(value))
+		case fieldUpload:
+			return s.readUpload(value)
 		default:
 			return errField(field)
 		}
@@ -181,12 +202,35 @@ func (s *scans) readImages(value []byte) error {
 	}
 	return jsonscan.Array(value, func(element []byte) error {
 		if element[0] == '{' {
-			return errField(fieldUpload)
+			return s.readReference(element)
 		}
 		data, err := decode(fieldImage, element)
 		s.images = append(s.images, file{data: data})
 		return err
 	})
+}
+
+// readReference takes {"upload":"…"} in an image's place.
+func (s *scans) readReference(object []byte) error {
+	count := len(s.images)
+	err := jsonscan.Object(object, func(name string, value []byte) error {
+		if fieldOf(name) != fieldUpload {
+			return errInput(fieldImage, `an image that is an object has one member, "upload"`)
+		}
+		return s.readUpload(value)
+	})
+	if err == nil && len(s.images) != count+1 {
+		err = errInput(fieldImage, `an image that is an object has one member, "upload"`)
+	}
+	return err
+}
+
+func (s *scans) readUpload(value []byte) error {
+	id, err := jsonscan.Unquote(value)
+	if err != nil {
+		return errInput(fieldUpload, "it must be the id that POST /uploads gave")
+	}
+	return s.addUpload(string(id))
 }
 
 // check judges the whole, and gives nameless images their numbers.
@@ -200,8 +244,10 @@ func (s *scans) check() error {
 		return errInput(fieldFormat, "several images make a table, CSV or JSON, and no XML")
 	}
 	for i := range s.images {
-		if err := checkImage(i+1, s.images[i].data); err != nil {
-			return err
+		if s.images[i].upload == "" {
+			if err := checkImage(i+1, s.images[i].data); err != nil {
+				return err
+			}
 		}
 		if s.images[i].name == "" {
 			s.images[i].name = strconv.Itoa(i + 1)

@@ -1,6 +1,7 @@
 package recognize
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -92,6 +93,12 @@ func submitted(tasks []*task) bool {
 		}
 	}
 	return false
+}
+
+// mayHaveBeen reports whether one of them may be the upstream's under an id that
+// nobody knows.
+func mayHaveBeen(tasks []*task) bool {
+	return slices.ContainsFunc(tasks, func(t *task) bool { return t.reason == submissionUnknown })
 }
 
 // done reports whether there is nothing more to ask.

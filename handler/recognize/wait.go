@@ -59,14 +59,22 @@ func (q *queue) wait(ctx context.Context, client *omr.Client, until limits, task
 // resume waits for tasks of an earlier request. How old they are is not known:
 // they are asked for at once, and then as if they had been due.
 func (q *queue) resume(ctx context.Context, client *omr.Client, until limits, tasks []*task) {
+	q.takeUp(tasks)
 	now := time.Now()
-	for _, t := range tasks {
-		t.submitted, t.due = now.Add(-q.pace.First()), now
-	}
 	if until.poll.Before(now) {
 		until.poll = now // asking once is what the request is for
 	}
 	q.wait(ctx, client, until, tasks)
+}
+
+// takeUp has tasks of an earlier request asked for at once.
+func (q *queue) takeUp(tasks []*task) {
+	now := time.Now()
+	for _, t := range tasks {
+		if t.id != "" {
+			t.submitted, t.due = now.Add(-q.pace.First()), now
+		}
+	}
 }
 
 // worthAsking reports whether one of the tasks may have become ready by the end

@@ -22,7 +22,7 @@ import (
 	"omr-relay/secrets"
 )
 
-// Hop names one of the relay's three calls.
+// Hop names one of the relay's calls.
 type Hop string
 
 // The hops, in the order in which a first call makes them.
@@ -30,12 +30,16 @@ const (
 	HopSecret   Hop = "secret"
 	HopToken    Hop = "token"
 	HopUpstream Hop = "upstream"
+	// HopBucket is S3, where there is a bucket.
+	HopBucket Hop = "bucket"
 )
 
 // Options are what Config, which is the user's, does not tell.
 type Options struct {
 	// AWS is the configuration of the Secrets Manager client.
 	AWS aws.Config
+	// Bucket is the configuration of the S3 client; nil is AWS.
+	Bucket *aws.Config
 	// Log takes JSON lines, one Write each, never two at once; nil is silent.
 	Log io.Writer
 	// Metrics has metrics written to Log as well.
@@ -79,7 +83,7 @@ func New(cfg config.Config, opts Options) *Relay {
 	if opts.Wrap != nil {
 		awsConfig.HTTPClient = roundTripClient{wrap(HopSecret, clientRoundTripper{awsConfig.HTTPClient})}
 	}
-	awsConfig.HTTPClient = plainClient{awsConfig.HTTPClient}
+	awsConfig.HTTPClient = plainClient{awsConfig.HTTPClient, maxSecretAnswer}
 	// Token and upstream are one host by default, and so share connections.
 	secure := newTLSDialer()
 	transport := newTransport(secure)
@@ -95,23 +99,21 @@ func New(cfg config.Config, opts Options) *Relay {
 		ahead = func(ctx context.Context) (end func()) { return secure.ahead(ctx, cfg.TokenURL) }
 	}
 	relay := &token.Transport{Base: upstream, Cache: tokens}
-	return &Relay{
-		Upstream: relay,
-		Handler: handler.New(handler.Config{
-			BaseURL:        cfg.BaseURL,
-			Relay:          relay,
-			Connect:        upstream,
-			Tokens:         tokens,
-			WarmupInterval: cfg.WarmupInterval,
-			Streaming:      cfg.Streaming,
-			AllowOrigin:    cfg.AllowOrigin,
-			Log:            log,
-			Metrics:        metrics,
-		}),
-		Log:    log,
-		tokens: tokens,
-		ahead:  ahead,
+	serving := handler.Config{
+		BaseURL:        cfg.BaseURL,
+		Relay:          relay,
+		Connect:        upstream,
+		Tokens:         tokens,
+		WarmupInterval: cfg.WarmupInterval,
+		Streaming:      cfg.Streaming,
+		AllowOrigin:    cfg.AllowOrigin,
+		Log:            log,
+		Metrics:        metrics,
 	}
+	if cfg.Bucket != "" {
+		serving = withBucket(serving, newBucket(cfg, opts))
+	}
+	return &Relay{Upstream: relay, Handler: handler.New(serving), Log: log, tokens: tokens, ahead: ahead}
 }
 
 // Respond is the Handler's Respond as [lambdaruntime.Handler] wants it.

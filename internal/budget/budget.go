@@ -12,7 +12,10 @@
 //	   │  ├─ SecretAttempt             3 s   one request to Secrets Manager, which the SDK repeats
 //	   │  ├─ SecretFallback          0.6 s   all of them, where older credentials are at hand
 //	   │  └─ TokenAttempt              8 s   one request to the token endpoint
-//	   ├─ Dial, then TLSHandshake   3 + 4 s  a new connection to either of the two hosts
+//	   ├─ the bucket, if there is one
+//	   │  ├─ BucketAnswer              3 s   until one request to S3 is answered, which the SDK repeats
+//	   │  └─ BucketSilence             3 s   of S3 in the middle of an upload, before it is asked for the rest
+//	   ├─ Dial, then TLSHandshake   3 + 4 s  a new connection to any of the hosts
 //	   └─ RefreshJoin                  1 s   the wait, after the answer, for a refresh begun beside it
 //	WarmUp                             5 s   both halves of a warm-up
 //	Prefetch                         2.5 s   the token before the first invocation, of the 10 s for init
@@ -40,6 +43,12 @@ const (
 	// where older credentials can serve: within RefreshJoin the token request has
 	// to find room as well.
 	SecretFallback = 600 * time.Millisecond
+	// BucketAnswer leaves an invocation time for the SDK's next attempt.
+	BucketAnswer = 3 * time.Second
+	// BucketSilence is far above S3's pauses between two bytes, and leaves time for
+	// the rest of a scan by another connection.
+	BucketSilence = 3 * time.Second
+
 	// TokenAttempt is of one token request: a black hole must leave time for another.
 	TokenAttempt = 8 * time.Second
 	// RefreshJoin is how long an invocation that is done waits for the refresh it

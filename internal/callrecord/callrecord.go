@@ -49,6 +49,12 @@ type Record struct {
 	// it is no failure of the invocation's. Its text is safe to log.
 	WaitErr error
 
+	// UploadBytes counts what the uploads have that the request named.
+	UploadBytes int64
+	// LedgerErr is why an Idempotency-Key's record could not be written once there
+	// was something to write. Its text is safe to log.
+	LedgerErr error
+
 	joining sync.Mutex // guards all of them while forks join
 }
 

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -20,6 +21,8 @@ type Config struct {
 	WarmupInterval time.Duration // OMR_WARMUP_INTERVAL
 	Streaming      bool          // OMR_STREAMING
 	AllowOrigin    string        // OMR_ALLOW_ORIGIN: one origin, or empty
+	Bucket         string        // OMR_BUCKET: a name, or empty
+	MaxUpload      int64         // OMR_MAX_UPLOAD_MEGABYTES, in bytes
 	LogLevel       slog.Level    // AWS_LAMBDA_LOG_LEVEL
 }
 
@@ -27,7 +30,16 @@ const (
 	defaultBaseURL        = "https://api.aspose.cloud"
 	defaultWarmupInterval = 5 * time.Minute
 	tokenPath             = "/connect/token"
+
+	// In megabytes. What takes an invocation longer to pass on than it has is of no
+	// use to anybody.
+	defaultMaxUpload = 50
+	maxMaxUpload     = 200
 )
+
+// bucketName is what S3 allows of a general purpose bucket's:
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+var bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
 
 // FromEnv reads the configuration through getenv. Its error holds every
 // fault at once, each named by its variable; values are not repeated, for a
@@ -73,6 +85,17 @@ func FromEnv(getenv func(string) string) (Config, error) {
 	}
 	if c.AllowOrigin = getenv("OMR_ALLOW_ORIGIN"); c.AllowOrigin != "" && !isOrigin(c.AllowOrigin) {
 		fault("OMR_ALLOW_ORIGIN", "not one origin, such as https://portal.school.example")
+	}
+	if c.Bucket = getenv("OMR_BUCKET"); c.Bucket != "" && !bucketName.MatchString(c.Bucket) {
+		fault("OMR_BUCKET", "not the name of a bucket")
+	}
+	c.MaxUpload = defaultMaxUpload << 20
+	if text := getenv("OMR_MAX_UPLOAD_MEGABYTES"); text != "" {
+		n, err := strconv.ParseInt(text, 10, 64)
+		if err != nil || n < 1 || n > maxMaxUpload {
+			fault("OMR_MAX_UPLOAD_MEGABYTES", "not a whole number from 1 to %d", maxMaxUpload)
+		}
+		c.MaxUpload = n << 20
 	}
 	c.LogLevel = logLevel(getenv("AWS_LAMBDA_LOG_LEVEL"))
 	return c, errors.Join(faults...)

@@ -24,7 +24,12 @@ type Dimension struct{ Name, Value string }
 
 // Count writes that n of name happened, now, in this function; by splits the
 // metric further.
-func (c Counter) Count(name string, n int, by ...Dimension) {
+func (c Counter) Count(name string, n int, by ...Dimension) { c.write(name, int64(n), "Count", by) }
+
+// Bytes writes that n bytes of name passed, now, through this function.
+func (c Counter) Bytes(name string, n int64) { c.write(name, n, "Bytes", nil) }
+
+func (c Counter) write(name string, n int64, unit string, by []Dimension) {
 	if c.W == nil {
 		return
 	}
@@ -38,13 +43,13 @@ func (c Counter) Count(name string, n int, by ...Dimension) {
 		dimensions = quote(append(dimensions, ','), d.Name)
 	}
 	line = append(quote(append(line, ','), name), ':')
-	line = strconv.AppendInt(line, int64(n), 10)
+	line = strconv.AppendInt(line, n, 10)
 	line = append(line, `,"_aws":{"Timestamp":`...)
 	line = strconv.AppendInt(line, time.Now().UnixMilli(), 10)
 	line = append(line, `,"CloudWatchMetrics":[{"Namespace":"`+Namespace+`","Dimensions":[`...)
 	line = append(append(line, dimensions...), `]],"Metrics":[{"Name":`...)
 	line = quote(line, name)
-	line = append(line, ",\"Unit\":\"Count\"}]}]}}\n"...)
+	line = append(line, `,"Unit":"`+unit+"\"}]}]}}\n"...)
 	_, _ = c.W.Write(line)
 }
 

@@ -16,6 +16,7 @@ package omr
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -67,7 +68,7 @@ func (c *Client) Submit(ctx context.Context, s Service, task *Task) (id string, 
 	defer join()
 	body, err := task.open()
 	if err != nil {
-		return "", &Failure{Call: "submitting", Err: err}
+		return "", &Failure{Call: "submitting", Err: documentFault(err)}
 	}
 	answer, err := c.call(ctx, record, &request{
 		what: "submitting", method: http.MethodPost, path: "/Post" + string(s), accept: "text/plain, application/json",
@@ -157,6 +158,10 @@ func (c *Client) call(ctx context.Context, record *callrecord.Record, r *request
 	}
 	// A RoundTripper, not a Client: a redirect must not carry a form elsewhere.
 	resp, err := c.Transport.RoundTrip(req)
+	if e, ok := errors.AsType[*documentError](err); ok {
+		// The request broke off before its end: nobody takes half of one.
+		return nil, &Failure{Call: r.what, Err: e.err}
+	}
 	if err != nil {
 		return nil, &Failure{Call: r.what, MayHaveArrived: record.Sent && !refusedToken(err), Err: err}
 	}

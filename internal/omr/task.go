@@ -9,6 +9,8 @@ import (
 	"io"
 	"strconv"
 	"sync"
+
+	"omr-relay/internal/problem"
 )
 
 // Document is a file that goes upstream. It is opened anew for each time that it
@@ -17,7 +19,8 @@ type Document struct {
 	// Size is how many bytes there are.
 	Size int64
 	// Open returns them. Both ends may be in different goroutines, and Close is
-	// called once.
+	// called once. Where the first document of a task cannot be opened, no call is
+	// made.
 	Open func() (io.ReadCloser, error)
 }
 
@@ -113,9 +116,36 @@ func NewGeneration(markup Document, images []Named, settings []byte) *Task {
 	return t
 }
 
-// open returns the task's text from its beginning.
+// open returns the task's text from its beginning. The first document is opened
+// already: what cannot be had must not leave half a request with the upstream.
 func (t *Task) open() (io.ReadCloser, error) {
-	return &taskReader{rest: t.pieces, encoded: make([]byte, 0, encodedChunk)}, nil
+	r := &taskReader{rest: t.pieces, encoded: make([]byte, 0, encodedChunk)}
+	for _, p := range t.pieces {
+		if p.text == "" {
+			document, err := p.document.Open()
+			if err != nil {
+				return nil, &documentError{fmt.Errorf("opening a document: %w", err)}
+			}
+			r.first = document
+			break
+		}
+	}
+	return r, nil
+}
+
+// documentError is that of a document, apart from those of the connection that it
+// goes out on. It does not unwrap: a connection that broke off there is none that a
+// transport knows.
+type documentError struct{ err error }
+
+func (e *documentError) Error() string    { return "a document: " + problem.Describe(e.err) }
+func (e *documentError) SafeText() string { return e.Error() }
+
+func documentFault(err error) error {
+	if e, ok := errors.AsType[*documentError](err); ok {
+		return e.err
+	}
+	return err
 }
 
 // Whole groups of three bytes: what lies between has no padding.
@@ -129,6 +159,7 @@ const (
 type taskReader struct {
 	mu      sync.Mutex // guards what follows
 	rest    []piece
+	first   io.ReadCloser // the first document; nil once its turn has come
 	current io.ReadCloser // the document that rest begins with; nil if it is not open
 	ready   []byte        // encoded, and not taken yet
 	encoded []byte        // room for ready
@@ -168,15 +199,18 @@ func (r *taskReader) fill() error {
 		return nil
 	}
 	if r.current == nil {
+		r.current, r.first = r.first, nil
+	}
+	if r.current == nil {
 		document, err := r.rest[0].document.Open()
 		if err != nil {
-			return fmt.Errorf("opening a document: %w", err)
+			return &documentError{fmt.Errorf("opening a document: %w", err)}
 		}
 		r.current = document
 	}
 	n, err := io.ReadFull(r.current, r.plain[:])
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return fmt.Errorf("reading a document: %w", err)
+		return &documentError{fmt.Errorf("reading a document: %w", err)}
 	}
 	if err != nil {
 		r.current.Close()
@@ -189,10 +223,12 @@ func (r *taskReader) fill() error {
 func (r *taskReader) Close() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.current != nil {
-		r.current.Close()
-		r.current = nil
+	for _, document := range []io.Closer{r.first, r.current} {
+		if document != nil {
+			document.Close()
+		}
 	}
+	r.first, r.current = nil, nil
 	r.closed, r.ready = true, nil
 	return nil
 }

@@ -49,6 +49,20 @@ const (
 	// TaskNotFound is an id that the upstream does not know, or not any more.
 	TaskNotFound Code = "task_not_found"
 
+	// UploadNotFound is an upload that is not there, or not this caller's.
+	UploadNotFound Code = "upload_not_found"
+	// UploadChanged is an upload that was written again while it was read.
+	UploadChanged Code = "upload_changed"
+	// BucketUnavailable is a bucket that cannot be read or written.
+	BucketUnavailable Code = "bucket_unavailable"
+	// IdempotencyKeyReused is a key that came before, with another request.
+	IdempotencyKeyReused Code = "idempotency_key_reused"
+	// RequestInProgress is a request that is being submitted by another invocation.
+	RequestInProgress Code = "request_in_progress"
+	// SubmissionUnknown is a request that may have been received by the upstream,
+	// and paid for, under an id that nobody knows.
+	SubmissionUnknown Code = "submission_unknown"
+
 	// AnswerNotTaken is for the log alone: nobody is left to be told.
 	AnswerNotTaken Code = "answer_not_taken"
 )
@@ -71,6 +85,8 @@ type Error struct {
 	// Messages are the upstream's own about the caller's documents, shown to the
 	// caller and never logged.
 	Messages []string
+	// Task is what is known to have been submitted, for SubmissionUnknown.
+	Task string
 	// Header is sent with the answer; its values are constant or were checked.
 	Header http.Header
 	// AcceptEncoding lists the content codings that a request may have, for

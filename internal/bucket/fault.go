@@ -1,0 +1,80 @@
+package bucket
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/aws/smithy-go"
+
+	"omr-relay/internal/problem"
+)
+
+const statusRange = http.StatusRequestedRangeNotSatisfiable
+
+// readFault is what a failed read of an upload means.
+func readFault(err error) error {
+	switch {
+	case missing(err):
+		return errNotFound()
+	case status(err) == http.StatusPreconditionFailed:
+		return &problem.Error{Code: problem.UploadChanged, Err: err,
+			Detail: "The upload was written again while it was read. Nothing was submitted."}
+	}
+	return unavailable(err)
+}
+
+// unavailable is for everything that is not the caller's affair.
+func unavailable(err error) error {
+	if e, ok := errors.AsType[*problem.Error](err); ok {
+		return e
+	}
+	e := &problem.Error{Code: problem.BucketUnavailable, RetryAfter: 5 * time.Second, Err: err,
+		Detail: "The bucket cannot be used at present. Nothing was submitted."}
+	switch code := codeOf(err); {
+	case slices.Contains([]string{"AccessDenied", "AllAccessDisabled", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken"}, code),
+		status(err) == http.StatusForbidden:
+		e.Reason, e.RetryAfter = "S3 denies access to the bucket", 30*time.Second
+	case code == "NoSuchBucket":
+		e.Reason, e.RetryAfter = "there is no such bucket", 30*time.Second
+	case code == "SlowDown", status(err) == http.StatusTooManyRequests:
+		e.Reason = "S3 is throttling"
+	case status(err) != 0:
+		e.Reason = "S3 failed"
+	default:
+		e.Reason = "S3 cannot be reached, or broke off"
+	}
+	return e
+}
+
+// missing reports whether there is no such object: it takes the permission to list
+// the bucket for S3 to say so. An answer to HEAD or from a proxy has no code.
+func missing(err error) bool {
+	return status(err) == http.StatusNotFound && codeOf(err) != "NoSuchBucket"
+}
+
+// lostRace reports whether a conditional write found that another had been there,
+// or was under way.
+func lostRace(err error) bool {
+	return status(err) == http.StatusPreconditionFailed || status(err) == http.StatusConflict
+}
+
+func codeOf(err error) string {
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
+		return api.ErrorCode()
+	}
+	return ""
+}
+
+// status is that of the answer that err is made of, or 0 if none came.
+func status(err error) int {
+	answer, ok := errors.AsType[interface {
+		error
+		HTTPStatusCode() int
+	}](err)
+	if !ok {
+		return 0
+	}
+	return answer.HTTPStatusCode()
+}

@@ -1,0 +1,52 @@
+package bucket
+
+import (
+	"bytes"
+	"context"
+	"io"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+)
+
+// maxRecord is far above any record.
+const maxRecord = 64 << 10
+
+// ReadRecord returns a record and its version. Of none the version is empty.
+func (b *Bucket) ReadRecord(ctx context.Context, key string) (data []byte, version string, err error) {
+	out, err := b.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &b.name, Key: new(records + key)})
+	switch {
+	case missing(err):
+		return nil, "", nil
+	case err != nil:
+		return nil, "", unavailable(err)
+	}
+	defer out.Body.Close()
+	if data, err = io.ReadAll(io.LimitReader(out.Body, maxRecord)); err != nil {
+		return nil, "", unavailable(err)
+	}
+	return data, aws.ToString(out.ETag), nil
+}
+
+// WriteRecord writes a record if it is of that version still, or if there is none
+// where version is empty. Where another one was written, ok is false; that may have
+// been an attempt of this very call, whose answer was lost. S3's conditional writes:
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+func (b *Bucket) WriteRecord(ctx context.Context, key string, data []byte, version string) (newVersion string, ok bool, err error) {
+	in := &s3.PutObjectInput{
+		Bucket: &b.name, Key: new(records + key), Body: bytes.NewReader(data), ContentType: new("application/json"),
+	}
+	if version == "" {
+		in.IfNoneMatch = new("*")
+	} else {
+		in.IfMatch = &version
+	}
+	out, err := b.client.PutObject(ctx, in)
+	switch {
+	case lostRace(err), missing(err):
+		return "", false, nil
+	case err != nil:
+		return "", false, unavailable(err)
+	}
+	return aws.ToString(out.ETag), true, nil
+}
