@@ -103,6 +103,55 @@ func TestCallersNames(t *testing.T) {
 	}
 }
 
+// What is a caller's own is under its digest: each identity has one, whatever else
+// of a call differs, and no two have the same.
+func TestCallersDigests(t *testing.T) {
+	in := func(version string, context map[string]any) string {
+		e := event(version)
+		e["requestContext"] = context
+		return decode(t, e).Request.Caller.Digest()
+	}
+	identity := func(of map[string]any) map[string]any { return map[string]any{"identity": of} }
+	authorizer := func(of map[string]any) map[string]any { return map[string]any{"authorizer": of} }
+	claims := func(of map[string]any) map[string]any { return map[string]any{"claims": of} }
+	const role = "arn:aws:sts::111122223333:assumed-role/scanner/"
+	groups := map[string][]string{
+		"key": {
+			in("", identity(map[string]any{"apiKeyId": "abc", "caller": "AROA:one", "userArn": role + "one"})),
+			in("", identity(map[string]any{"apiKeyId": "abc", "sourceIp": "192.0.2.1"})),
+		},
+		"another key": {in("", identity(map[string]any{"apiKeyId": "abd"}))},
+		"app client": {
+			in("", authorizer(claims(map[string]any{"client_id": "abc", "sub": "a"}))),
+			in("", authorizer(claims(map[string]any{"client_id": "abc", "sub": "b"}))),
+			in("1.0", authorizer(map[string]any{"jwt": claims(map[string]any{"client_id": "abc"})})),
+			in("2.0", authorizer(map[string]any{"jwt": claims(map[string]any{"client_id": "abc"})})),
+		},
+		"role": {
+			in("", identity(map[string]any{"caller": "AROA:one", "userArn": role + "one"})),
+			in("", identity(map[string]any{"caller": "AROA:two", "userArn": role + "two"})),
+			in("2.0", authorizer(map[string]any{"iam": map[string]any{"userArn": role + "three"}})),
+		},
+		"role of that name elsewhere": {in("", identity(map[string]any{"userArn": "arn:aws:sts::444455556666:assumed-role/scanner/one"}))},
+		"user":                        {in("", identity(map[string]any{"userArn": "arn:aws:iam::111122223333:user/scanner/one"}))},
+		"another user":                {in("", identity(map[string]any{"userArn": "arn:aws:iam::111122223333:user/scanner/two"}))},
+		"authorizer":                  {in("", authorizer(map[string]any{"principalId": "abc"}))},
+		"nobody":                      {in("", identity(map[string]any{})), in("2.0", map[string]any{}), in("", identity(map[string]any{"apiKeyId": nil, "userArn": 7}))},
+	}
+	seen := map[string]string{}
+	for name, digests := range groups {
+		for _, digest := range digests {
+			if digest != digests[0] || len(digest) != 32 || strings.Trim(digest, "0123456789abcdef") != "" {
+				t.Errorf("%s: %q and %q", name, digests[0], digest)
+			}
+		}
+		if other, ok := seen[digests[0]]; ok {
+			t.Errorf("%s and %s are one", name, other)
+		}
+		seen[digests[0]] = name
+	}
+}
+
 // TestLesson16_PayloadOneOfAnHTTPAPI tells such events from a REST API's, takes
 // the stage off, and streams no answer to them.
 func TestLesson16_PayloadOneOfAnHTTPAPI(t *testing.T) {

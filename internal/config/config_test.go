@@ -204,3 +204,31 @@ func TestConfigAllowOrigin(t *testing.T) {
 		}
 	}
 }
+
+func TestConfigBucket(t *testing.T) {
+	for _, tt := range []struct {
+		bucket, megabytes string
+		want              int64
+		fault             string
+	}{
+		{"", "", 50 << 20, ""},
+		{"relay-scans-1a2b", "1", 1 << 20, ""},
+		{"relay.scans", "200", 200 << 20, ""},
+		{"relay-scans", "0", 0, "OMR_MAX_UPLOAD_MEGABYTES: not a whole number from 1 to 200"},
+		{"relay-scans", "201", 0, "OMR_MAX_UPLOAD_MEGABYTES: not a whole number from 1 to 200"},
+		{"relay-scans", canary, 0, "OMR_MAX_UPLOAD_MEGABYTES: not a whole number from 1 to 200"},
+		{"a/" + canary, "", 0, "OMR_BUCKET: not the name of a bucket"},
+		{"s3://relay", "", 0, "OMR_BUCKET: not the name of a bucket"},
+		{"-relay", "", 0, "OMR_BUCKET: not the name of a bucket"},
+		{"Relay", "", 0, "OMR_BUCKET: not the name of a bucket"},
+		{strings.Repeat("a", 64), "", 0, "OMR_BUCKET: not the name of a bucket"},
+	} {
+		cfg, err := config.FromEnv(env(map[string]string{"OMR_SECRET_ID": "s", "OMR_BUCKET": tt.bucket, "OMR_MAX_UPLOAD_MEGABYTES": tt.megabytes}))
+		switch {
+		case tt.fault == "" && (err != nil || cfg.Bucket != tt.bucket || cfg.MaxUpload != tt.want):
+			t.Errorf("%q %q: %+v, %v", tt.bucket, tt.megabytes, cfg, err)
+		case tt.fault != "" && (err == nil || err.Error() != tt.fault):
+			t.Errorf("%q %q: %v, want %s", tt.bucket, tt.megabytes, err, tt.fault)
+		}
+	}
+}
