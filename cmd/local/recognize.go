@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"omr-relay/internal/document"
@@ -60,7 +61,7 @@ func recognize(ctx context.Context, c console, names []string, o recognizeOption
 		return err
 	}
 	defer j.service.close()
-	if err := j.prepare(names); err != nil {
+	if err := j.prepare(ctx, names); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, j.set.Close()) }()
@@ -113,7 +114,7 @@ func formatOf(path string) omr.Format {
 
 // prepare reads the pattern and looks for the scans. Its error has all that is
 // wrong.
-func (j *job) prepare(names []string) error {
+func (j *job) prepare(ctx context.Context, names []string) error {
 	var faults []string
 	var err error
 	if j.pattern, err = readPattern(j.recognizeOptions.pattern); err != nil {
@@ -127,12 +128,11 @@ func (j *job) prepare(names []string) error {
 			}
 		}
 	}
-	limits := scans.Limits{Sheet: j.service.maxBytes - int64(len(j.pattern)), File: maxSplit, Pages: maxPages, Count: maxSheets}
 	leftOut := []string{j.recognizeOptions.pattern}
 	if j.output != "" {
 		leftOut = append(leftOut, j.output)
 	}
-	if j.set, err = scans.Find(names, limits, leftOut...); err != nil {
+	if err = j.find(ctx, names, leftOut); err != nil {
 		return err
 	}
 	if !j.skip || len(j.set.Sheets) == 0 {
@@ -149,6 +149,49 @@ func (j *job) prepare(names []string) error {
 		hint = "\n--skip-unreadable goes on without such scans, and lists them as exceptions"
 	}
 	return errors.Join(&usageError{"nothing was sent:\n  " + strings.Join(faults, "\n  ") + hint}, j.set.Close())
+}
+
+// find looks for the scans. Whether a relay takes those that are too large for a call
+// is asked where there are some.
+func (j *job) find(ctx context.Context, names, leftOut []string) (err error) {
+	limits := scans.Limits{Sheet: j.inCall(), File: maxSplit, Pages: maxPages, Count: maxSheets}
+	if j.service.uploader == nil {
+		j.set, err = scans.Find(names, limits, leftOut...)
+		return err
+	}
+	limits.Sheet = uploadBytes
+	if j.set, err = scans.Find(names, limits, leftOut...); err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(j.set.Sheets, func(s scans.Sheet) bool { return s.Size > j.inCall() }) {
+		return nil
+	}
+	if err := j.service.check(ctx); err != nil {
+		return errors.Join(err, j.set.Close())
+	}
+	switch available, err := j.service.uploader.available(ctx); {
+	case err != nil:
+		return errors.Join(fmt.Errorf("asking the relay for its bucket: %w", err), j.set.Close())
+	case available:
+		return nil
+	}
+	limits.Sheet = j.inCall()
+	if err := j.set.Close(); err != nil {
+		return err
+	}
+	j.set, err = scans.Find(names, limits, leftOut...)
+	return err
+}
+
+// inCall is what a scan may have to go in a call, beside the pattern.
+func (j *job) inCall() int64 { return j.service.maxBytes - int64(len(j.pattern)) }
+
+// submit is recognition's, for scans of any size.
+func (j *job) submit(ctx context.Context, sheet recognition.Sheet, task *omr.Task) (string, error) {
+	if sheet.Document.Size <= j.inCall() {
+		return j.service.client.Submit(ctx, omr.Recognition, task)
+	}
+	return j.service.uploader.submit(ctx, sheet, submission{pattern: j.pattern, format: j.format, threshold: j.thresholdOrNone()})
 }
 
 func readPattern(path string) ([]byte, error) {
@@ -209,7 +252,7 @@ func (j *job) run(ctx context.Context) error {
 	outcomes, err := recognition.Run(ctx, recognition.Config{
 		Client: j.service.client, Journal: j.journal,
 		Pattern: omr.Bytes(j.pattern), Format: j.format, Threshold: j.thresholdOrNone(),
-		Jobs: j.jobs, Resubmit: j.resubmit,
+		Submit: j.submit, Jobs: j.jobs, Resubmit: j.resubmit,
 		Done:    func(i int, o recognition.Outcome) { shown.done(j.set.Sheets[i].Name, o) },
 		Waiting: shown.waiting,
 	}, j.sheets)

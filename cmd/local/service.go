@@ -22,7 +22,8 @@ import (
 // service is what recognizes: a deployed relay, or the one within.
 type service struct {
 	client   *omr.Client
-	maxBytes int64 // of a scan and its pattern
+	maxBytes int64     // of a scan and its pattern, in a call
+	uploader *uploader // of larger ones; nil is none
 	sample   bool  // it recognizes nothing
 	check    func(context.Context) error
 	close    func()
@@ -110,11 +111,17 @@ func deployed(address, key string) (*service, error) {
 		Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, TLSHandshakeTimeout: 10 * time.Second,
 		MaxIdleConnsPerHost: maxJobs, IdleConnTimeout: time.Minute, ResponseHeaderTimeout: time.Minute,
 	}}
+	header := http.Header{"User-Agent": {"omr-relay/" + version()}}
+	storage := transport.next.Clone() // whose connections S3 closes after seconds
 	return &service{
-		client:   &omr.Client{Transport: transport, BaseURL: base, Header: http.Header{"User-Agent": {"omr-relay/" + version()}}},
+		client:   &omr.Client{Transport: transport, BaseURL: base, Header: header},
 		maxBytes: deployedBytes,
+		uploader: &uploader{relay: transport, base: base, storage: storage, header: header},
 		check:    func(ctx context.Context) error { return checkRelay(ctx, transport, base) },
-		close:    transport.next.CloseIdleConnections,
+		close: func() {
+			transport.next.CloseIdleConnections()
+			storage.CloseIdleConnections()
+		},
 	}, nil
 }
 

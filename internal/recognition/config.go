@@ -27,6 +27,10 @@ type Config struct {
 	Format    omr.Format
 	Threshold *int // optional: the upstream's choice
 
+	// Submit, if not nil, submits a sheet in Client's place: task is what Client would
+	// send. Its errors are Client's.
+	Submit func(ctx context.Context, sheet Sheet, task *omr.Task) (id string, err error)
+
 	// Jobs is how many sheets are under way at once.
 	Jobs int
 	// Resubmit sends sheets again that have no answers, though they were or may

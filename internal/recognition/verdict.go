@@ -101,6 +101,10 @@ func ofCode(code problem.Code, why string, wait time.Duration, sent bool) verdic
 	switch code {
 	case problem.CredentialsUnavailable, problem.TokenUnavailable:
 		return verdict{kind: later, why: "the relay gets no token: " + why, wait: max(wait, time.Second)}
+	case problem.BucketUnavailable:
+		return verdict{kind: later, why: "the relay cannot use its bucket: " + why, wait: max(wait, time.Second)}
+	case problem.SubmissionUnknown, problem.RequestInProgress:
+		return verdict{kind: unknown, why: why}
 	case problem.UpstreamRejectedToken:
 		return verdict{kind: fatal, why: "Aspose rejects the relay's token: may its application use OMR?"}
 	case problem.RouteNotFound, problem.MethodNotAllowed:
