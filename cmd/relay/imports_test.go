@@ -53,7 +53,7 @@ func TestImportsFlowOneWay(t *testing.T) {
 		not  []string
 		deep bool // what it is built from counts, not only what it imports
 	}{
-		{"cmd/relay", []string{module + "/internal/sandbox", module + "/internal/eventgen", module + "/cmd/local", module + "/internal/scans", module + "/internal/journal", module + "/internal/recognition", module + "/internal/table", "github.com/spf13", "github.com/pdfcpu", "github.com/schollz", "testing", "net/http/httptest"}, true},
+		{"cmd/relay", []string{module + "/internal/sandbox", module + "/internal/eventgen", module + "/cmd/local", module + "/internal/scans", module + "/internal/journal", module + "/internal/recognition", module + "/internal/table", "github.com/spf13", "github.com/pdfcpu", "github.com/schollz", "github.com/johannesboyne", "testing", "net/http/httptest"}, true},
 		{"cmd/authorizer", []string{module + "/internal/sandbox", module + "/cmd/local", "github.com/spf13"}, true},
 		{"handler", []string{aws, "github.com/aws/smithy-go", module + "/secrets", module + "/internal/token", module + "/internal/app"}, true},
 		{"secrets", []string{module + "/handler", module + "/internal/token", module + "/internal/app"}, true},

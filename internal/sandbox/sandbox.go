@@ -1,5 +1,5 @@
 // Package sandbox holds stand-ins for the services the relay talks to: AWS
-// Secrets Manager, the OAuth 2.0 token endpoint and Aspose.OMR Cloud.
+// Secrets Manager, Amazon S3, the OAuth 2.0 token endpoint and Aspose.OMR Cloud.
 //
 // They speak the wire protocols closely enough that the real SDK client and
 // the real relay cannot tell the difference, but they recognize nothing: every
@@ -122,7 +122,7 @@ func (s *Sandbox) SecretsURL() string { return s.secretsURL }
 func (s *Sandbox) AWSConfig() aws.Config {
 	return aws.Config{
 		Region:           region,
-		Credentials:      credentials.NewStaticCredentialsProvider("AKIASANDBOX", "sandbox", ""),
+		Credentials:      credentials.NewStaticCredentialsProvider(DefaultAccessKeyID, DefaultSecretAccessKey, ""),
 		BaseEndpoint:     aws.String(s.secretsURL),
 		RetryMaxAttempts: 1,
 	}

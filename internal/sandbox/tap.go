@@ -83,8 +83,17 @@ func (t *Tap) receive(w http.ResponseWriter, r *http.Request, limit int64) (*htt
 		}
 	}
 	body := buf.Bytes()
+	t.record(r, body)
 
+	r = r.WithContext(r.Context())
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	return r, body, err
+}
+
+// record counts a request and keeps it, if requests are kept.
+func (t *Tap) record(r *http.Request, body []byte) {
 	t.tapMu.Lock()
+	defer t.tapMu.Unlock()
 	t.count++
 	if t.keep > 0 {
 		t.seen = append(t.seen, Request{
@@ -92,11 +101,6 @@ func (t *Tap) receive(w http.ResponseWriter, r *http.Request, limit int64) (*htt
 		})
 		t.trim()
 	}
-	t.tapMu.Unlock()
-
-	r = r.WithContext(r.Context())
-	r.Body = io.NopCloser(bytes.NewReader(body))
-	return r, body, err
 }
 
 // takenOver runs the test's hook and reports whether it answered.
