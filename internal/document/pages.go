@@ -5,13 +5,14 @@ import "bytes"
 // Pages returns how many pages a whole file of a readable kind has, or 0 if that
 // cannot be told: of a file that is broken off or encrypted, say.
 func Pages(data []byte, kind Kind) (pages int) {
+	// What lies in memory is read without errors.
 	switch kind {
 	case PDF:
-		return pdfPages(data)
+		pages, _ = PDFPages(bytes.NewReader(data))
 	case TIFF:
-		pages, _ = TIFFPages(bytes.NewReader(data), int64(len(data)), 0) // memory is read without errors
-		return pages
+		pages, _ = TIFFPages(bytes.NewReader(data), int64(len(data)), 0)
 	default:
-		return 1
+		pages = 1
 	}
+	return pages
 }
