@@ -6,13 +6,18 @@
 //
 //	pages.go     how many pages a file has
 //	tiff.go      the directories of a TIFF
-//	pdf.go       the objects of a PDF
+//	pdf.go       the objects of a PDF, one after another
+//	packed.go    those in its object streams
+//	text.go      what their texts say
+//	ahead.go     a file that is read once, and seen some way ahead
 //	pattern.go   whether a file is a recognition pattern
 //	document.go  which kind a file is
 //
 // Pages are counted and not split: pdfcpu v0.15.0, which could, would add 3.8 MB to
 // the function's 10.1 MB and 20 ms to what its packages take to initialize, 2 ms
 // today (linux/amd64, GODEBUG=inittrace=1). That is for a program on a desk.
+//
+// Files may be larger than memory: PDFPages and TIFFPages read them where they are.
 //
 // All functions are safe for concurrent use, read nothing beyond their argument
 // and keep nothing of it.

@@ -142,17 +142,14 @@ func packed(objects map[int]string) string {
 		len(objects), head.Len(), out.Len(), out.String())
 }
 
-func TestPDFPages(t *testing.T) {
+// pdfs are files, and how many pages they have.
+func pdfs() []pdfFile {
 	const catalog = "1 0 obj\n<< /Type /Catalog /Pages 2 0 R >>"
 	tree := func(n int) string {
 		return fmt.Sprintf("2 0 obj\n<</Type/Pages/Kids[3 0 R]/Count %d>>", n)
 	}
 	photo := "4 0 obj\n<< /Length 900 >>\nstream\n" + strings.Repeat("\xff\xd8 9 0 obj /Count 7 ", 9) + "\nendstream"
-	for _, tt := range []struct {
-		name string
-		data []byte
-		want int
-	}{
+	return []pdfFile{
 		{"one", pdf(catalog, tree(1), photo), 1},
 		{"three", pdf(catalog, tree(3), photo), 3},
 		{"named before the catalog's type", pdf("1 0 obj <</Pages 2 0 R/PageMode/UseNone/Type/Catalog>>", tree(2)), 2},
@@ -160,13 +157,27 @@ func TestPDFPages(t *testing.T) {
 		{"a page taken away later", pdf(catalog, tree(2), tree(1)), 1},
 		{"objects in a stream", pdf(packed(map[int]string{1: "<</Type/Catalog/Pages 2 0 R>>", 2: "<</Type/Pages/Count 6>>"})), 6},
 		{"a damaged stream", pdf(strings.Replace(packed(map[int]string{1: "<<>>"}), "stream\r\nx", "stream\r\n!", 1)), 0},
+		{"the pages' object in a later stream", pdf(catalog, tree(2), packed(map[int]string{2: "<</Type/Pages/Count 6>>"})), 6},
+		{"a list of objects that runs out", pdf(catalog, strings.Replace(packed(map[int]string{2: "<</Type/Pages/Count 6>>"}), "/N 1", "/N 9", 1)), 6},
+		{"a root that is spoken of", append(pdf(catalog, tree(2)), "% /Root of all"...), 2},
 		{"no root", bytes.ReplaceAll(pdf(catalog, tree(1)), []byte("/Root"), []byte("/Boot")), 0},
 		{"no catalog", pdf(tree(1)), 0},
 		{"no tree", pdf(catalog), 0},
 		{"no count", pdf(catalog, "2 0 obj <</Type/Pages>>"), 0},
 		{"an absurd count", pdf(catalog, tree(1e9)), 0},
 		{"a header alone", []byte("%PDF-1.7"), 0},
-	} {
+		{"nothing", nil, 0},
+	}
+}
+
+type pdfFile struct {
+	name string
+	data []byte
+	want int
+}
+
+func TestPDFPages(t *testing.T) {
+	for _, tt := range pdfs() {
 		if got := document.Pages(tt.data, document.PDF); got != tt.want {
 			t.Errorf("%s: %d pages, want %d", tt.name, got, tt.want)
 		}
@@ -182,20 +193,6 @@ func TestPDFBomb(t *testing.T) {
 	if got := document.Pages(pdf(bomb, bomb, bomb), document.PDF); got != 0 {
 		t.Errorf("%d pages", got)
 	}
-}
-
-func FuzzPages(f *testing.F) {
-	f.Add(tiff(binary.BigEndian, 2))
-	f.Add(pdf("1 0 obj <</Pages 2 0 R>>", packed(map[int]string{2: "<</Count 6>>"})))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		for _, kind := range []document.Kind{document.TIFF, document.PDF} {
-			if got := document.Pages(data, kind); got < 0 || got > 10_000 {
-				t.Errorf("%s: %d pages", kind, got)
-			}
-		}
-		document.Identify(data)
-		document.IsPattern(data)
-	})
 }
 
 func TestIsPattern(t *testing.T) {

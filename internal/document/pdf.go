@@ -2,179 +2,152 @@ package document
 
 import (
 	"bytes"
-	"compress/zlib"
+	"fmt"
 	"io"
-	"strconv"
 )
 
-// maxInflated bounds what the compressed objects of a PDF may unpack to.
-const maxInflated = 8 << 20
+// maxKept bounds the objects that are remembered.
+const maxKept = 32 << 10
 
-// pdfPages is what the root of the page tree says (ISO 32000-1, 7.7.3.2).
-func pdfPages(data []byte) int {
-	objects := pdfObjects(data)
-	at := bytes.LastIndex(data, []byte("/Root"))
-	if at < 0 {
-		return 0
+// PDFPages returns how many pages a PDF has, or 0 if that cannot be told. It is
+// what the root of the page tree says (ISO 32000-1, 7.7.3.2).
+//
+// It reads r once, to its end unless it gives up, and takes half a megabyte of
+// memory: 8 MB at most, for a file made to that end. It gives up, and returns 0 and
+// not what it has seen by then, when a file would take more. An error is one of r.
+func PDFPages(r io.Reader) (int, error) {
+	s := scan{file: newFile(r), objects: map[int]facts{}, root: -1}
+	s.unpacker.left = maxInflated
+	for s.next() {
+		if s.lost {
+			return 0, nil
+		}
 	}
-	root, ok := reference(data[at+len("/Root"):])
-	if !ok {
-		return 0
+	if s.file.err != nil {
+		return 0, fmt.Errorf("reading a PDF: %w", s.file.err)
 	}
-	pages, ok := objects.refer(objects[root], "/Pages")
-	if !ok {
-		return 0
+	pages := s.object(s.object(s.root).pages)
+	if pages.counted >= 0 {
+		return s.object(pages.counted).value, nil
 	}
-	count := integerAfter(objects[pages], "/Count")
-	if number, ok := objects.refer(objects[pages], "/Count"); ok {
-		count, _, _ = integer(objects[number])
-	}
-	if count < 0 || count > maxPages {
-		return 0
-	}
-	return count
+	return pages.count, nil
 }
 
-// objects are the objects of a PDF by their number: their text as far as the
-// stream, if they have one. What was written last counts, as in every reader.
-type objects map[int][]byte
-
-// pdfObjects reads a file from its beginning to its end and not by its table of
+// scan reads a file from its beginning to its end and not by its table of
 // objects, which scanners' software gets wrong more often than the objects.
-func pdfObjects(data []byte) objects {
-	found, budget := objects{}, int64(maxInflated)
-	for i := 0; ; {
-		at := bytes.Index(data[i:], []byte(" obj"))
-		if at < 0 {
-			return found
-		}
-		at += i
-		i = at + len(" obj")
-		number, ok := numberBefore(data[:at])
-		if !ok {
-			continue
-		}
-		text, stream := objectText(data[i:])
-		found[number] = text
-		if stream != nil && bytes.Contains(text, []byte("/ObjStm")) {
-			budget -= found.unpack(text, stream, budget)
-		}
-		i += len(text)
+type scan struct {
+	file     *file
+	behind   behind
+	unpacker unpacker
+
+	objects map[int]facts // by their number. What was written last counts, as in every reader
+	root    int           // the object that the last trailer calls the root, or -1
+	lost    bool          // there is more to the file than can be remembered
+}
+
+// object returns what is known of one.
+func (s *scan) object(number int) facts {
+	if known, ok := s.objects[number]; ok {
+		return known
+	}
+	return nothing
+}
+
+// keep remembers what the text of an object says, instead of what another said.
+func (s *scan) keep(number int, said facts) {
+	if said == nothing {
+		delete(s.objects, number)
+		return
+	}
+	s.objects[number] = said
+	s.lost = s.lost || len(s.objects) > maxKept
+}
+
+// next passes an object, or what is none, and reports whether there was anything.
+func (s *scan) next() bool {
+	seen, room := s.file.window()
+	if room == 0 {
+		return false
+	}
+	const begin = " obj"
+	at := bytes.Index(seen[:min(room+len(begin)-1, len(seen))], []byte(begin))
+	if at < 0 {
+		s.pass(room)
+		return true
+	}
+	number, ok := s.behind.then(seen[:at]).number()
+	at += len(begin)
+	if !ok {
+		s.pass(at)
+		return true
+	}
+	text, stream := objectText(seen[at:])
+	s.keep(number, newTeller().tell(0, text))
+	length, count, first := len(text), integerAfter(text, "/N"), integerAfter(text, "/First")
+	compressed := stream >= 0 && bytes.Contains(text, []byte("/ObjStm"))
+	s.pass(at + length) // and not the stream: where it ends is not known
+	if compressed {
+		s.unpack(stream-length, count, first)
+	}
+	return true
+}
+
+// unpack keeps the objects of an object stream that begins so far ahead.
+func (s *scan) unpack(at, count, first int) {
+	stream := &ahead{file: s.file, at: at}
+	objects, ok := s.unpacker.unpack(stream, count, first)
+	s.lost = s.lost || !ok || stream.far
+	for _, object := range objects {
+		s.keep(object.number, object.facts)
 	}
 }
 
-// maxObject is more than a dictionary takes that tells of pages.
-const maxObject = 64 << 10
-
-// objectText parts an object's text from its stream.
-func objectText(data []byte) (text, stream []byte) {
-	near := data[:min(len(data), maxObject)]
-	end := len(near)
-	if at := bytes.Index(near, []byte("endobj")); at >= 0 {
-		end = at
+// pass goes on by so many bytes, if there are as many, and has the roots among them.
+func (s *scan) pass(n int) {
+	const key = "/Root"
+	for n > 0 {
+		seen, room := s.file.window()
+		part := min(n, room)
+		if part == 0 {
+			return
+		}
+		for at, end := 0, min(part+len(key)-1, len(seen)); ; {
+			next := bytes.Index(seen[at:end], []byte(key))
+			if next < 0 {
+				break
+			}
+			at += next + len(key)
+			number, rest, ok := reference(seen[at:])
+			if ok {
+				s.root = number
+			}
+			s.lost = s.lost || len(rest) == 0 && room < len(seen) // it goes on
+		}
+		s.behind = s.behind.then(seen[:part])
+		s.file.pass(part)
+		n -= part
 	}
-	at := bytes.Index(near[:end], []byte("stream"))
+}
+
+// objectText is an object's text as far as the stream, if it has one, and where
+// that begins, or -1.
+func objectText(seen []byte) (text []byte, stream int) {
+	text = seen[:min(len(seen), maxObject)]
+	if at := bytes.Index(text, []byte("endobj")); at >= 0 {
+		text = text[:at]
+	}
+	const begin = "stream"
+	at := bytes.Index(text, []byte(begin))
 	if at < 0 {
 		// The end of a stream that is longer than maxObject is not near.
-		return near[:end], nil
+		return text, -1
 	}
-	stream = bytes.TrimPrefix(bytes.TrimPrefix(data[at+len("stream"):], []byte("\r")), []byte("\n"))
-	return near[:at], stream
-}
-
-// unpack adds the objects of an object stream (ISO 32000-1, 7.5.7), limit bytes
-// at most, and returns how many bytes they took.
-func (o objects) unpack(text, stream []byte, limit int64) int64 {
-	r, err := zlib.NewReader(bytes.NewReader(stream))
-	if err != nil {
-		return 0
+	stream = at + len(begin)
+	if bytes.HasPrefix(seen[stream:], []byte("\r")) {
+		stream++
 	}
-	inflated, _ := io.ReadAll(io.LimitReader(r, limit)) // broken off, its beginning still tells
-	count, first := integerAfter(text, "/N"), integerAfter(text, "/First")
-	if first < 0 || first > len(inflated) {
-		return int64(len(inflated))
+	if bytes.HasPrefix(seen[stream:], []byte("\n")) {
+		stream++
 	}
-	head, body := inflated[:first], inflated[first:]
-	for range count {
-		number, rest, ok := integer(head)
-		if !ok {
-			break
-		}
-		offset, rest, ok := integer(rest)
-		if !ok || offset > len(body) {
-			break
-		}
-		o[number] = body[offset:min(len(body), offset+maxObject)]
-		head = rest
-	}
-	return int64(len(inflated))
-}
-
-// refer returns the number of the object that the key of a dictionary refers to.
-func (o objects) refer(dictionary []byte, key string) (int, bool) {
-	for rest := dictionary; ; {
-		at := bytes.Index(rest, []byte(key))
-		if at < 0 {
-			return 0, false
-		}
-		rest = rest[at+len(key):]
-		if number, ok := reference(rest); ok {
-			return number, true
-		}
-	}
-}
-
-// reference reads "12 0 R".
-func reference(text []byte) (int, bool) {
-	number, rest, ok := integer(text)
-	if !ok {
-		return 0, false
-	}
-	_, rest, ok = integer(rest)
-	return number, ok && bytes.HasPrefix(bytes.TrimLeft(rest, space), []byte("R"))
-}
-
-const space = "\x00\t\n\f\r "
-
-// integer reads a number that is not negative, after white space.
-func integer(text []byte) (n int, rest []byte, ok bool) {
-	text = bytes.TrimLeft(text, space)
-	end := 0
-	for end < len(text) && end < 10 && text[end] >= '0' && text[end] <= '9' {
-		end++
-	}
-	n, err := strconv.Atoi(string(text[:end]))
-	return n, text[end:], err == nil
-}
-
-// integerAfter is the number that a key of a dictionary has, or -1.
-func integerAfter(dictionary []byte, key string) int {
-	for rest := dictionary; ; {
-		at := bytes.Index(rest, []byte(key))
-		if at < 0 {
-			return -1
-		}
-		rest = rest[at+len(key):]
-		if n, _, ok := integer(rest); ok {
-			return n
-		}
-	}
-}
-
-// numberBefore reads "12 0" at the end of text.
-func numberBefore(text []byte) (int, bool) {
-	digits := func() (string, bool) {
-		end := len(text)
-		for len(text) > 0 && end-len(text) < 10 && text[len(text)-1] >= '0' && text[len(text)-1] <= '9' {
-			text = text[:len(text)-1]
-		}
-		return string(text[len(text):end]), len(text) < end
-	}
-	if _, ok := digits(); !ok {
-		return 0, false
-	}
-	text = bytes.TrimRight(text, space)
-	number, ok := digits()
-	n, err := strconv.Atoi(number)
-	return n, ok && err == nil
+	return text[:at], stream
 }
