@@ -22,7 +22,7 @@ func assemble(ctx context.Context, c console) (*function, error) {
 		return nil, err
 	}
 	log := &causes{w: c.stderr}
-	relay := app.New(w.cfg, app.Options{AWS: w.aws, Log: log, Wrap: w.tell.wrap})
+	relay := app.New(w.cfg, app.Options{AWS: w.aws, Bucket: w.bucket, Log: log, Wrap: w.tell.wrap})
 	return &function{
 		handler: relay, tell: w.tell, causes: log, close: w.close,
 		allowOrigin: w.cfg.AllowOrigin, sample: c.getenv("OMR_BASE_URL") == "",
@@ -31,10 +31,11 @@ func assemble(ctx context.Context, c console) (*function, error) {
 
 // wiring is what the relay is made of: services, real or not.
 type wiring struct {
-	cfg   config.Config
-	aws   aws.Config
-	tell  *narrator
-	close func()
+	cfg    config.Config
+	aws    aws.Config
+	bucket *aws.Config // of S3
+	tell   *narrator
+	close  func()
 }
 
 // wire finds the services, and tells which are not the real thing.
@@ -57,13 +58,23 @@ func wire(ctx context.Context, c console) (*wiring, error) {
 	}
 	cfg, cfgErr := config.FromEnv(env)
 	awsCfg, awsErr := awsConfig(ctx, realSecret, standIns)
-	if err := errors.Join(cfgErr, awsErr); err != nil {
+	// A bucket of one's own is real; the stand-in is for who has configured nothing.
+	standInBucket := !realSecret && !realUpstream && c.getenv("OMR_BUCKET") == ""
+	bucket, bucketErr := bucketConfig(ctx, cfg.Bucket, standInBucket, standIns)
+	if err := errors.Join(cfgErr, awsErr, bucketErr); err != nil {
 		shutdown()
 		return nil, err
 	}
+	if standInBucket {
+		cfg.Bucket = sandbox.DefaultBucket
+		standIns.S3.AllowOrigin = cfg.AllowOrigin
+	}
 
 	tell := newNarrator(c.stderr, colourful(c.stderr, c.getenv))
-	tell.secrets, tell.tokens, tell.upstream = "AWS Secrets Manager", cfg.TokenURL.Host, cfg.BaseURL.Host
+	tell.secrets, tell.tokens, tell.upstream, tell.bucket = "AWS Secrets Manager", cfg.TokenURL.Host, cfg.BaseURL.Host, "Amazon S3"
+	if standInBucket {
+		tell.bucket = "the stand-in S3"
+	}
 	if !realSecret {
 		tell.secrets = "the stand-in Secrets Manager"
 	}
@@ -77,8 +88,8 @@ func wire(ctx context.Context, c console) (*wiring, error) {
 			tell.tokens = "the stand-in token service"
 		}
 	}
-	announce(tell, realSecret, realUpstream)
-	return &wiring{cfg: cfg, aws: awsCfg, tell: tell, close: shutdown}, nil
+	announce(tell, realSecret, realUpstream, standInBucket)
+	return &wiring{cfg: cfg, aws: awsCfg, bucket: bucket, tell: tell, close: shutdown}, nil
 }
 
 // standInTime is how long the stand-in's tasks take.
@@ -107,8 +118,21 @@ func awsConfig(ctx context.Context, realSecret bool, standIns *sandbox.Sandbox) 
 	return app.LoadAWS(ctx)
 }
 
+// bucketConfig is the same for S3, or nil where there is no bucket.
+func bucketConfig(ctx context.Context, name string, standIn bool, standIns *sandbox.Sandbox) (*aws.Config, error) {
+	if standIn {
+		return new(standIns.S3Config()), nil
+	}
+	if name == "" {
+		return nil, nil //nolint:nilnil // nothing is to be configured
+	}
+	cfg, err := app.LoadAWS(ctx)
+	cfg.HTTPClient = nil // which is for answers that are short
+	return &cfg, err
+}
+
 // announce says what is not the real thing, and how to have it.
-func announce(tell *narrator, realSecret, realUpstream bool) {
+func announce(tell *narrator, realSecret, realUpstream, standInBucket bool) {
 	var missing, settings []string
 	if !realSecret {
 		missing, settings = append(missing, tell.secrets), append(settings, "OMR_SECRET_ID")
@@ -116,7 +140,19 @@ func announce(tell *narrator, realSecret, realUpstream bool) {
 	if !realUpstream {
 		missing, settings = append(missing, tell.tokens, tell.upstream), append(settings, "OMR_BASE_URL")
 	}
-	if missing != nil {
-		tell.say("using", fmt.Sprintf("%s; set %s to use the real thing", strings.Join(missing, ", "), strings.Join(settings, " and ")))
+	if standInBucket {
+		missing, settings = append(missing, tell.bucket), append(settings, "OMR_BUCKET")
 	}
+	if missing != nil {
+		tell.say("using", fmt.Sprintf("%s; set %s to use the real thing", strings.Join(missing, ", "), listed(settings)))
+	}
+}
+
+// listed is "a, b and c".
+func listed(names []string) string {
+	last := len(names) - 1
+	if last < 1 {
+		return strings.Join(names, "")
+	}
+	return strings.Join(names[:last], ", ") + " and " + names[last]
 }

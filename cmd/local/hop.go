@@ -45,7 +45,7 @@ func (t *hopTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	keep := maxKept
-	if t.hop == app.HopUpstream {
+	if t.hop == app.HopUpstream || t.hop == app.HopBucket {
 		keep = 0
 	}
 	resp.Body = &watchedBody{ReadCloser: resp.Body, keep: keep, done: func(length int, kept []byte) {
@@ -63,6 +63,8 @@ func (t *hopTransport) failed(asked string, err error, took time.Duration) {
 		text += " from " + n.secrets
 	case t.hop == app.HopToken:
 		text += " from " + n.tokens
+	case t.hop == app.HopBucket:
+		text += " from " + n.bucket
 	default:
 		text = asked + " at " + n.upstream + ": " + text
 	}
@@ -76,6 +78,8 @@ func (t *hopTransport) answered(asked string, resp *http.Response, length int, k
 	switch {
 	case t.hop == app.HopUpstream:
 		text = fmt.Sprintf("%s at %s: %d%s, %s, in %s", asked, n.upstream, status, mediaType(resp.Header), size(length), elapsed(took))
+	case t.hop == app.HopBucket:
+		text = fmt.Sprintf("%s at %s: %d, %s, in %s", object(resp.Request), n.bucket, status, size(length), elapsed(took))
 	case t.hop == app.HopSecret && status == http.StatusOK:
 		text = fmt.Sprintf("fetched from %s in %s", n.secrets, elapsed(took))
 	case t.hop == app.HopSecret:
@@ -86,6 +90,23 @@ func (t *hopTransport) answered(asked string, resp *http.Response, length int, k
 		text = fmt.Sprintf("%s refused: %d%s, in %s", n.tokens, status, oauthError(kept), elapsed(took))
 	}
 	n.line(signBoth, string(t.hop), text, toneOf(status))
+}
+
+// object says what was done with one, without its key, which says nothing to people.
+func object(req *http.Request) string {
+	what := "object"
+	switch {
+	case req == nil:
+		return what
+	case strings.Contains(req.URL.Path, "/uploads/"):
+		what = "upload"
+	case strings.Contains(req.URL.Path, "/idempotency/"):
+		what = "record of the Idempotency-Key"
+	}
+	if req.Method == http.MethodPut {
+		return what + " written"
+	}
+	return what + " read"
 }
 
 // cause says why there is no answer where the error's text is known to hold no

@@ -14,7 +14,7 @@ type narrator struct {
 	colour bool
 
 	// What the other ends are called.
-	secrets, tokens, upstream string
+	secrets, tokens, upstream, bucket string
 }
 
 func newNarrator(w io.Writer, colour bool) *narrator {

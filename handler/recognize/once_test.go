@@ -243,15 +243,17 @@ func TestOnceInPart(t *testing.T) {
 			t.Fatalf("what is known is nowhere: %v", got)
 		}
 		table := r.get(t, known)
-		if n := strings.Count(table.body, ",Ok,"); n != died {
-			t.Errorf("%d are known of %d: %v", n, died, table)
+		// Four are under way at once: as many may not have come to be recorded.
+		recorded := strings.Count(table.body, ",Ok,")
+		if recorded < died-4 || recorded > died {
+			t.Errorf("%d are known of %d: %v", recorded, died, table)
 		}
 		again := r.post(t, form(scansForm(count), idempotencyKey, "k", "Prefer", "resubmit"))
 		if n := strings.Count(again.body, ",Ok,"); n != count || again.status != http.StatusOK {
 			t.Errorf("%v", again)
 		}
-		if n := r.submissions.Load() - before; n != count-died {
-			t.Errorf("%d submissions more, want %d", n, count-died)
+		if n := int(r.submissions.Load() - before); n != count-recorded {
+			t.Errorf("%d submissions more, want %d", n, count-recorded)
 		}
 		third := r.post(t, form(scansForm(count), idempotencyKey, "k"))
 		if third.body != again.body {

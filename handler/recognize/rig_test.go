@@ -23,10 +23,15 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+
 	"omr-relay/handler/gateway"
 	"omr-relay/handler/recognize"
+	"omr-relay/internal/bucket"
 	"omr-relay/internal/buffer"
 	"omr-relay/internal/callrecord"
+	"omr-relay/internal/idempotency"
 	"omr-relay/internal/problem"
 	"omr-relay/internal/sandbox"
 	"omr-relay/internal/sensitive"
@@ -43,6 +48,8 @@ type rig struct {
 	*sandbox.Sandbox
 	recognizer *recognize.Recognizer
 	generator  *recognize.Generator
+	bare       *recognize.Recognizer // where there is no bucket
+	s3         *sandbox.S3
 
 	submissions, polls, cancels, mints atomic.Int64
 
@@ -67,8 +74,38 @@ func newRig(t *testing.T) *rig {
 	}
 	cache := token.NewCache(token.Config{Source: vault{}, Endpoint: base.JoinPath(sandbox.TokenPath), Transport: r})
 	cfg := recognize.Config{Transport: &token.Transport{Base: r, Cache: cache}, BaseURL: base}
-	r.recognizer, r.generator = recognize.NewRecognizer(cfg), recognize.NewGenerator(cfg)
+	r.bare, r.generator = recognize.NewRecognizer(cfg), recognize.NewGenerator(cfg)
+	r.s3 = &sandbox.S3{}
+	b := bucket.New(aws.Config{
+		Region: "us-east-1", BaseEndpoint: new("http://s3.test"), RetryMaxAttempts: 1,
+		Credentials: credentials.NewStaticCredentialsProvider(sandbox.DefaultAccessKeyID, sandbox.DefaultSecretAccessKey, ""),
+		HTTPClient:  &http.Client{Transport: sandbox.InProcess(r.s3)},
+	}, sandbox.DefaultBucket, 50<<20)
+	cfg.Ledger = &idempotency.Ledger{Store: b}
+	cfg.FindUpload = func(ctx context.Context, caller, id string) (recognize.Upload, error) {
+		found, err := b.FindUpload(ctx, caller, id)
+		if err != nil {
+			return nil, err
+		}
+		return upload{found}, nil
+	}
+	r.recognizer = recognize.NewRecognizer(cfg)
 	return r
+}
+
+// upload is a bucket's as package app hands it on.
+type upload struct{ found *bucket.Upload }
+
+func (u upload) Size() int64                             { return u.found.Size }
+func (u upload) Head() []byte                            { return u.found.Head }
+func (u upload) ReadAt(p []byte, off int64) (int, error) { return u.found.ReadAt(p, off) }
+func (u upload) Open() (io.ReadCloser, error)            { return u.found.Open() }
+
+// put has a caller upload a file; number makes its id.
+func (r *rig) put(caller gateway.Caller, number int, data string) (id string) {
+	id = fmt.Sprintf("%032x", number)
+	r.s3.SetObject("uploads/"+caller.Digest()+"/"+id, []byte(data))
+	return id
 }
 
 type vault struct{}

@@ -83,7 +83,7 @@ func New(cfg config.Config, opts Options) *Relay {
 	if opts.Wrap != nil {
 		awsConfig.HTTPClient = roundTripClient{wrap(HopSecret, clientRoundTripper{awsConfig.HTTPClient})}
 	}
-	awsConfig.HTTPClient = plainClient{awsConfig.HTTPClient, maxSecretAnswer}
+	awsConfig.HTTPClient = plainClient{awsConfig.HTTPClient}
 	// Token and upstream are one host by default, and so share connections.
 	secure := newTLSDialer()
 	transport := newTransport(secure)

@@ -63,10 +63,7 @@ const maxSecretAnswer = 1 << 20
 // plainClient asks for answers that are not coded, decodes those that are, takes
 // final ones only and keeps any of them from filling the memory: the SDK reads all
 // of it, and would read on for ever from the connection that comes with 101.
-type plainClient struct {
-	next aws.HTTPClient
-	max  int64 // bytes of an answer
-}
+type plainClient struct{ next aws.HTTPClient }
 
 // Do implements [aws.HTTPClient].
 func (c plainClient) Do(req *http.Request) (*http.Response, error) {
@@ -81,6 +78,6 @@ func (c plainClient) Do(req *http.Request) (*http.Response, error) {
 		_ = resp.Body.Close()
 		return nil, err
 	}
-	resp.Body = http.MaxBytesReader(nil, resp.Body, c.max)
+	resp.Body = http.MaxBytesReader(nil, resp.Body, maxSecretAnswer)
 	return resp, nil
 }

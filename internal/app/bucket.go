@@ -5,7 +5,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 
 	"omr-relay/handler"
@@ -13,6 +15,7 @@ import (
 	"omr-relay/internal/bucket"
 	"omr-relay/internal/budget"
 	"omr-relay/internal/config"
+	"omr-relay/internal/httpanswer"
 	"omr-relay/internal/idempotency"
 )
 
@@ -53,8 +56,19 @@ func newBucketClient() *awshttp.BuildableClient {
 			t.TLSHandshakeTimeout = budget.TLSHandshake
 			t.ResponseHeaderTimeout = budget.BucketAnswer
 			t.IdleConnTimeout = budget.Idle
-			t.DisableCompression = true // see plainClient
+			t.DisableCompression = true // an object is what was stored
 		})
+}
+
+// finalClient takes final answers only: the SDK would read on for ever from the
+// connection that comes with 101. It leaves Range alone, which plainClient does not,
+// and which S3's signature covers.
+type finalClient struct{ next aws.HTTPClient }
+
+// Do implements [aws.HTTPClient].
+func (c finalClient) Do(req *http.Request) (*http.Response, error) {
+	watch := new(httpanswer.Watch)
+	return watch.Final(c.next.Do(req.Clone(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{Got1xxResponse: watch.Got1xx}))))
 }
 
 // newBucket returns the bucket that is configured.
@@ -70,6 +84,6 @@ func newBucket(cfg config.Config, opts Options) *bucket.Bucket {
 	if opts.Wrap != nil {
 		awsConfig.HTTPClient = roundTripClient{opts.Wrap(HopBucket, clientRoundTripper{awsConfig.HTTPClient})}
 	}
-	awsConfig.HTTPClient = plainClient{awsConfig.HTTPClient, cfg.MaxUpload + maxSecretAnswer}
+	awsConfig.HTTPClient = finalClient{awsConfig.HTTPClient}
 	return bucket.New(awsConfig, cfg.Bucket, cfg.MaxUpload)
 }

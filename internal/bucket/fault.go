@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/smithy-go"
@@ -19,7 +20,7 @@ func readFault(err error) error {
 	case missing(err):
 		return errNotFound()
 	case status(err) == http.StatusPreconditionFailed:
-		return &problem.Error{Code: problem.UploadChanged, Err: err,
+		return &problem.Error{Code: problem.UploadChanged,
 			Detail: "The upload was written again while it was read. Nothing was submitted."}
 	}
 	return unavailable(err)
@@ -30,7 +31,7 @@ func unavailable(err error) error {
 	if e, ok := errors.AsType[*problem.Error](err); ok {
 		return e
 	}
-	e := &problem.Error{Code: problem.BucketUnavailable, RetryAfter: 5 * time.Second, Err: err,
+	e := &problem.Error{Code: problem.BucketUnavailable, RetryAfter: 5 * time.Second, Err: &coded{err},
 		Detail: "The bucket cannot be used at present. Nothing was submitted."}
 	switch code := codeOf(err); {
 	case slices.Contains([]string{"AccessDenied", "AllAccessDisabled", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken"}, code),
@@ -58,6 +59,21 @@ func missing(err error) bool {
 // or was under way.
 func lostRace(err error) bool {
 	return status(err) == http.StatusPreconditionFailed || status(err) == http.StatusConflict
+}
+
+// coded is an error of the SDK's that shows S3's code for it, and none of its words.
+type coded struct{ err error }
+
+func (e *coded) Error() string { return e.SafeText() }
+func (e *coded) Unwrap() error { return e.err }
+
+// SafeText implements [problem.Safe].
+func (e *coded) SafeText() string {
+	code := codeOf(e.err)
+	if code == "" || len(code) > 64 || strings.ContainsFunc(code, func(r rune) bool { return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') }) {
+		return problem.Describe(e.err)
+	}
+	return code
 }
 
 func codeOf(err error) string {

@@ -37,14 +37,15 @@ const (
 // TokenPath is where the token endpoint is served.
 const TokenPath = "/connect/token"
 
-// Sandbox is the three stand-ins wired together: Aspose takes the tokens that
-// Token issued, and Token takes the credentials that Secrets holds.
+// Sandbox is the stand-ins wired together: Aspose takes the tokens that Token
+// issued, and Token takes the credentials that Secrets holds.
 type Sandbox struct {
 	Secrets *SecretsManager
+	S3      *S3
 	Token   *TokenService
 	Aspose  *Aspose
 
-	url, secretsURL string
+	url, secretsURL, s3URL string
 	servers         []*http.Server
 	serving         sync.WaitGroup
 }
@@ -52,7 +53,7 @@ type Sandbox struct {
 // New returns wired stand-ins that do not listen yet. [Sandbox.Listen] puts
 // them on sockets, [InProcess] reaches them without any.
 func New() *Sandbox {
-	s := &Sandbox{Secrets: &SecretsManager{}, Token: &TokenService{}}
+	s := &Sandbox{Secrets: &SecretsManager{}, S3: &S3{}, Token: &TokenService{}}
 	s.Aspose = &Aspose{Valid: s.Token.Valid}
 	s.Rotate(DefaultClientID, DefaultClientSecret)
 	return s
@@ -67,13 +68,16 @@ func Start() (*Sandbox, error) {
 	return s, nil
 }
 
-// Listen serves the stand-ins on two free loopback ports: [Sandbox.Upstream] on
-// one, Secrets Manager on the other. It returns once both accept connections
+// Listen serves the stand-ins on three free loopback ports: [Sandbox.Upstream] on
+// one, Secrets Manager and S3 on the others. It returns once all accept connections
 // and is called at most once.
 func (s *Sandbox) Listen() error {
 	var err error
 	if s.url, err = s.serve(s.Upstream()); err == nil {
 		s.secretsURL, err = s.serve(s.Secrets)
+	}
+	if err == nil {
+		s.s3URL, err = s.serve(s.S3)
 	}
 	if err != nil {
 		return errors.Join(err, s.Close())
@@ -126,6 +130,14 @@ func (s *Sandbox) AWSConfig() aws.Config {
 		BaseEndpoint:     aws.String(s.secretsURL),
 		RetryMaxAttempts: 1,
 	}
+}
+
+// S3Config is AWSConfig for S3, whose bucket is [DefaultBucket] unless it was given
+// another.
+func (s *Sandbox) S3Config() aws.Config {
+	cfg := s.AWSConfig()
+	cfg.BaseEndpoint = aws.String(s.s3URL)
+	return cfg
 }
 
 // Rotate stores credentials as the new AWSCURRENT version of
