@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"maps"
 	"net/http"
 	"net/url"
@@ -10,8 +11,7 @@ import (
 	"time"
 )
 
-// maxAsposeRequest keeps a test's mistake from filling the memory. The service names
-// no limit for a document; this is one of 200 MB and its pattern, in base64.
+// maxAsposeRequest is a scan of 200 MB and its pattern, in base64.
 const maxAsposeRequest = 300 << 20
 
 // Aspose stands in for Aspose.OMR Cloud: the v5.0 task queues, and as much of
@@ -27,6 +27,10 @@ type Aspose struct {
 
 	// Valid judges a Bearer token; nil takes any.
 	Valid func(token string) bool
+
+	// MaxRequest is how many bytes a request may have; 0 means 300 MB: the service
+	// names no limit for a document, but a test's mistake must not fill the memory.
+	MaxRequest int64
 
 	mu         sync.Mutex // guards what follows
 	tasks      map[string]*task
@@ -63,7 +67,7 @@ var v5 = map[string]map[string]endpoint{
 
 // ServeHTTP implements [http.Handler].
 func (a *Aspose) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	r, body, err := a.receive(w, r, maxAsposeRequest)
+	r, body, err := a.receive(w, r, cmp.Or(a.MaxRequest, maxAsposeRequest))
 	if a.takenOver(w, r) {
 		return
 	}

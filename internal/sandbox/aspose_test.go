@@ -243,7 +243,7 @@ func TestAsposeRefusals(t *testing.T) {
 		{"legacy body", "POST", "http://x/v3.0/omr/a.png/runOmrTask?actionName=RecognizeImage", `{`, 400, "$"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			resp, body := asposeCall(t, &sandbox.Aspose{}, tt.method, tt.target, tt.body)
+			resp, body := asposeCall(t, &sandbox.Aspose{MaxRequest: 10 << 20}, tt.method, tt.target, tt.body)
 			if resp.StatusCode != tt.status {
 				t.Fatalf("%d %s, want %d", resp.StatusCode, body, tt.status)
 			}
