@@ -22,7 +22,7 @@ func (c cors) preflight(req *gateway.Request) *gateway.Answer {
 	}
 	return answerWith(http.StatusNoContent, http.Header{
 		"Access-Control-Allow-Methods": {"GET, POST, PUT, PATCH, DELETE"},
-		"Access-Control-Allow-Headers": {"Authorization, Content-Type, Prefer"},
+		"Access-Control-Allow-Headers": {"Authorization, Content-Type, Idempotency-Key, Prefer"},
 		"Access-Control-Max-Age":       {"600"},
 	}, "")
 }

@@ -23,7 +23,7 @@ func TestCORS(t *testing.T) {
 		r := invoke(t, f, e.withHeaders("Origin", portal, "Access-Control-Request-Method", "POST", "Access-Control-Request-Headers", "authorization"))
 		f.none(t)
 		if r.StatusCode != http.StatusNoContent || r.Headers["Access-Control-Allow-Origin"] != portal || r.Headers["Vary"] != "Origin" ||
-			r.Headers["Access-Control-Allow-Headers"] != "Authorization, Content-Type, Prefer" {
+			r.Headers["Access-Control-Allow-Headers"] != "Authorization, Content-Type, Idempotency-Key, Prefer" {
 			t.Errorf("%s: preflight %d %v", kind, r.StatusCode, r.Headers)
 		}
 	}
