@@ -22,9 +22,11 @@ BLOCKS = {
     "update": r'secret=.*\nmake deploy SECRET_ARN="\$secret" PARAMETERS=',
     "first-call": r"url=\$\(aws cloudformation describe-stacks ",
     "add-caller": OUTPUT + r"id=\$\(aws apigateway create-api-key ",
+    "erase": r"bucket=\$\(aws cloudformation describe-stacks .*\naws s3 rm ",
     "delete-keys": OUTPUT + r"own=",
     "delete-stack": r"sam delete ",
     "delete-secret": r"aws secretsmanager delete-secret ",
+    "delete-bucket": r"aws s3 rb ",
     "delete-log-role": r"role=\$\(aws apigateway get-account ",
 }
 

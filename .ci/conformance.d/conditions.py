@@ -49,13 +49,26 @@ class Conditions:
         if isinstance(value, dict):
             if value.keys() == {"Ref"} and value["Ref"] in self.values:
                 return self.values[value["Ref"]]
-            if value.keys() == {"Fn::Sub"} and isinstance(value["Fn::Sub"], str):
-                filled = re.sub(r"\$\{(\w+)\}", lambda m: self.values.get(m[1], m[0]), value["Fn::Sub"])
+            if value.keys() == {"Fn::Sub"}:
+                filled = re.sub(r"\$\{(\w+)\}", lambda m: self.values.get(m[1], m[0]), in_one(value["Fn::Sub"]))
                 return {"Fn::Sub": filled} if "${" in filled else filled
             return {k: self.fill(v) for k, v in value.items()}
         if isinstance(value, list):
             return [self.fill(v) for v in value]
         return value
+
+
+def in_one(sub):
+    """The text of Fn::Sub, with what it gives names to in its place: a text, or a resource's attribute."""
+    if isinstance(sub, str):
+        return sub
+    text, named = sub
+    for name, value in named.items():
+        if isinstance(value, dict):
+            (function, argument), = value.items()
+            value = "${" + {"Ref": lambda a: a, "Fn::GetAtt": ".".join}[function](argument) + "}"
+        text = text.replace(f"${{{name}}}", value)
+    return text
 
 
 def resolve(template, parameters):

@@ -120,12 +120,49 @@ def spoilt(template):
     yield spoil("the environment: OMR_TOKEN_URL is None", lambda r: told(r).pop("OMR_TOKEN_URL"))
     yield spoil("outlives", properties("RelayFunction", Timeout=30))
 
-    def described(r, without):
-        r["RelayFunction"]["Properties"]["VersionDescription"]["Fn::Sub"] = r["RelayFunction"]["Properties"]["VersionDescription"]["Fn::Sub"].replace(without, "")
+    def scans(r):
+        return r["ScansBucket"]["Properties"]
 
-    for parameter in ("Architecture", "MemorySize", "LogLevel", "Streaming", "WarmUpMinutes"):
+    def refused(r):
+        return r["ScansBucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+
+    def access(r):
+        return r["ScansAccess"]["Properties"]["PolicyDocument"]["Statement"]
+
+    def described(r, without):
+        sub = r["RelayFunction"]["Properties"]["VersionDescription"]["Fn::Sub"]
+        sub[0] = sub[0].replace(without, "")
+
+    yield spoil("Scans=none, AllowOrigin=: it makes", lambda r: r["ScansBucket"].pop("Condition"))
+    yield spoil("Scans=None, AllowOrigin=: it makes", lambda p: p["Scans"].update(Default="create"), "Parameters")
+    yield spoil("PublicAccessBlockConfiguration is", lambda r: scans(r)["PublicAccessBlockConfiguration"].pop("BlockPublicPolicy"))
+    yield spoil("OwnershipControls is None", lambda r: scans(r).pop("OwnershipControls"))
+    yield spoil("BucketEncryption is None", lambda r: scans(r).pop("BucketEncryption"))
+    yield spoil("LifecycleConfiguration is", lambda r: scans(r)["LifecycleConfiguration"]["Rules"][0].update(Prefix="upload/"))
+    yield spoil("WebsiteConfiguration is", lambda r: scans(r).update(WebsiteConfiguration={"IndexDocument": "index.html"}))
+    yield spoil("BucketName is", lambda r: scans(r).update(BucketName="scans"))
+    yield spoil("AllowOrigin=: CorsConfiguration is", lambda r: scans(r).update(CorsConfiguration=scans(r)["CorsConfiguration"]["Fn::If"][1]))
+    yield spoil("AllowOrigin=https://portal.example: CorsConfiguration is", lambda r: scans(r).pop("CorsConfiguration"))
+    yield spoil("not refused: {'NumericLessThan'", lambda r: refused(r).pop())
+    yield spoil("the bucket's policy has", lambda r: refused(r)[0].update(Effect="Allow"))
+    yield spoil("the bucket's policy has", lambda r: refused(r)[1]["Resource"].pop())
+    yield spoil("refused are", lambda r: refused(r).append(refused(r)[0]))
+    yield spoil("the policy is that of", properties("ScansBucketPolicy", Bucket="another"))
+    yield spoil("ScansBucket: DeletionPolicy is", lambda r: r["ScansBucket"].update(DeletionPolicy="Delete"))
+    yield spoil("ScansBucketPolicy: DeletionPolicy is", lambda r: r["ScansBucketPolicy"].pop("DeletionPolicy"))
+    yield spoil("speaks of s3 without a bucket", lambda r: statements(r).append(access(r)[0]))
+    yield spoil("before the bucket refuses", lambda r: r["ScansAccess"].pop("DependsOn"))
+    yield spoil("may be live before it has access", lambda r: described(r, "${Access}"))
+    yield spoil("RelayRole may s3:DeleteObject", lambda r: access(r)[0]["Action"].append("s3:DeleteObject"))
+    yield spoil("RelayRole may s3:GetObject", lambda r: access(r)[0]["Resource"].append({"Fn::Sub": "${ScansBucket.Arn}/*"}))
+    yield spoil("RelayRole may not s3:ListBucket", lambda r: access(r).pop())
+    yield spoil("the outputs are", lambda o: o["ScansBucketName"].pop("Condition"), "Outputs")
+
+    for parameter in ("Architecture", "MemorySize", "LogLevel", "Streaming", "WarmUpMinutes", "AllowOrigin", "MaxUploadMegabytes"):
         yield spoil(f"{parameter} does not reach", lambda r, p=parameter: described(r, f"${{{p}}}"))
     yield spoil("SecretArn does not reach", lambda r: described(r, "${SecretPolicy.PolicyId}"))
+    yield spoil("Scans does not reach", lambda r: described(r, "${Access}"))
+    yield spoil("another bucket does not reach", lambda r: r["ScansAccess"]["Properties"].pop("Description"))
     yield spoil("BaseUrl does not reach", lambda r: r["SecretPolicy"]["Properties"].pop("Description"))
     yield spoil("TokenUrl does not reach", lambda r: r["RelayFunction"]["Properties"].pop("VersionDescription"))
     yield spoil("ThrottleRate fails to deploy", lambda r: r["RelayFunction"]["Properties"].update(VersionDescription={"Fn::Sub": "${ThrottleRate}"}))

@@ -11,6 +11,7 @@ from unittest.mock import patch
 from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import yaml_parse
 
+import bucket
 import callers
 import streaming
 import versions
@@ -19,13 +20,13 @@ from conditions import Conditions, resolve
 from spoilt import spoilt
 
 TRACES = {"xray:PutTelemetryRecords": "*", "xray:PutTraceSegments": "*"}
-# role: action: the one resource it may be granted on
+# role: action: the one resource it may be granted on, or those of a list
 GRANTS = {"RelayRole": {
     "secretsmanager:GetSecretValue": {"Ref": "SecretArn"},
     "kms:Decrypt": {"Ref": "KmsKeyArn"},
     "logs:CreateLogStream": {"Fn::GetAtt": ["RelayLogs", "Arn"]},
     "logs:PutLogEvents": {"Fn::GetAtt": ["RelayLogs", "Arn"]},
-} | TRACES, "AuthorizerRole": {
+} | bucket.GRANTS | TRACES, "AuthorizerRole": {
     "logs:CreateLogStream": {"Fn::GetAtt": ["AuthorizerLogs", "Arn"]},
     "logs:PutLogEvents": {"Fn::GetAtt": ["AuthorizerLogs", "Arn"]},
 } | TRACES}
@@ -77,7 +78,7 @@ def faults(template):
     for fault in wiring.parameter_faults(template):
         yield "parameters", fault
     for choice, setting in itertools.product(callers.CHOICES, streaming.SETTINGS):
-        parameters = {"Authorization": choice, "KmsKeyArn": "given", "MonthlyQuota": "1000", "ApiGatewayLogRole": "create"}
+        parameters = {"Authorization": choice, "KmsKeyArn": "given", "MonthlyQuota": "1000", "ApiGatewayLogRole": "create", "Scans": "create"}
         if setting:
             parameters["Streaming"] = setting
         chosen = Conditions(translated, parameters)
@@ -93,6 +94,8 @@ def faults(template):
             yield "wiring", f"WarmUpMinutes=0 makes {name}"
     for fault in wiring.log_choice_faults(translated):
         yield "logs", fault
+    for fault in bucket.faults(translated):
+        yield "bucket", fault
     for fault in wiring.origin_faults(translated):
         yield "wiring", fault
     for fault in versions.faults(template, translate):
@@ -177,7 +180,7 @@ def grant_faults(resources, function, role):
     granted = {a for s in statements for a in as_list(s.get("Action"))}
     for statement in statements:
         for action in as_list(statement.get("Action")):
-            if statement["Effect"] != "Allow" or as_list(statement.get("Resource")) != [grants.get(action)]:
+            if statement["Effect"] != "Allow" or as_list(statement.get("Resource")) != as_list(grants.get(action)):
                 yield f"{role} may {action} on {statement.get('Resource')}"
         if "kms:Decrypt" in as_list(statement.get("Action")) and statement.get("Condition") != DECRYPT_ONLY:
             yield f"the key can be used without Secrets Manager: {statement.get('Condition')}"

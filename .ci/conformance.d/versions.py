@@ -9,7 +9,7 @@ import json
 
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
-from conditions import Conditions
+from conditions import Conditions, in_one
 
 ACCOUNT = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:omr-relay/"
 # Two values of each parameter, the first a default where there is one.
@@ -30,13 +30,15 @@ VALUES = {
     "Streaming": ("false", "true"),
     "ThrottleRate": ("10", "11"),
     "ThrottleBurst": ("20", "21"),
+    "Scans": ("none", "create"),
+    "MaxUploadMegabytes": ("50", "100"),
     "LogLevel": ("INFO", "DEBUG"),
     "LogRetentionDays": ("30", "7"),
     "ApiGatewayLogRole": ("none", "existing"),
 }
 # property: (the most that AWS takes, what else may stand in it: attributes of resources and their longest value)
 LIMITS = {("AWS::Lambda::Version", "Description"): 256, ("AWS::IAM::ManagedPolicy", "Description"): 1000}
-ATTRIBUTES = {"${SecretPolicy.PolicyId}": 21}
+ATTRIBUTES = {"${SecretPolicy.PolicyId}": 21, "${ScansAccess.PolicyId}": 21, "${ScansBucket}": 63}
 
 
 def faults(template, translate):
@@ -48,7 +50,25 @@ def faults(template, translate):
     if before.version is None:
         yield "the live alias names no version of the stack"
         return
-    for name, (_, other) in known.items():
+    yield from publishing_faults(template, translate, before, first, known)
+    first |= {"Scans": "create"}
+    with_bucket = Stack(translate(template, first), first)
+    of_bucket = {name: known[name] for name in ("MaxUploadMegabytes", "AllowOrigin") if name in known}
+    yield from publishing_faults(template, translate, with_bucket, first, of_bucket)
+    # Where it went with one update and came back with another it is another one.
+    if "ScansBucket" in with_bucket.resources:
+        another = Stack(translate(template, first), first)
+        another.resources["ScansBucket"]["Properties"]["BucketName"] = "another"
+        if another.identity(another.version_name) == with_bucket.version:
+            yield "another bucket does not reach the live alias: no new version"
+    retained = before.resources[before.version_name]
+    if (retained.get("UpdateReplacePolicy"), retained.get("DeletionPolicy")) != ("Retain", "Retain"):
+        yield "an update deletes the version before, and with it the way back"
+    yield from length_faults(template, with_bucket)
+
+
+def publishing_faults(template, translate, before, first, values):
+    for name, (_, other) in values.items():
         second = first | {name: other}
         after = Stack(translate(template, second), second)
         changed, published = before.settings != after.settings, before.version != after.version
@@ -56,10 +76,6 @@ def faults(template, translate):
             yield f"{name} does not reach the live alias: no new version"
         if published and not changed:
             yield f"{name} fails to deploy: Lambda publishes no version of an unchanged function"
-    retained = before.resources[before.version_name]
-    if (retained.get("UpdateReplacePolicy"), retained.get("DeletionPolicy")) != ("Retain", "Retain"):
-        yield "an update deletes the version before, and with it the way back"
-    yield from length_faults(template, before)
 
 
 class Stack:
@@ -83,7 +99,7 @@ class Stack:
         """The value with resources' identities in the places of references to them."""
         text = json.dumps(value)
         for name in self.resources:
-            if name in text and (f"${{{name}." in text or f'["{name}"' in text or f'"Ref": "{name}"' in text):
+            if name in text and (f"${{{name}." in text or f"${{{name}}}" in text or f'["{name}"' in text or f'"Ref": "{name}"' in text):
                 value = [value, self.identity(name)]
         return value
 
@@ -100,7 +116,7 @@ def length_faults(template, stack):
             text = resource.get("Properties", {}).get(member) if resource["Type"] == kind else None
             if text is None:
                 continue
-            text = text["Fn::Sub"] if isinstance(text, dict) else text
+            text = in_one(text["Fn::Sub"]) if isinstance(text, dict) else text
             for attribute, length in ATTRIBUTES.items():
                 text = text.replace(attribute, "x" * length)
             for parameter, p in template["Parameters"].items():

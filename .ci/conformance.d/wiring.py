@@ -19,7 +19,10 @@ ENVIRONMENT = {
     "OMR_STREAMING": {"Ref": "Streaming"},
     "OMR_ALLOW_ORIGIN": {"Ref": "AllowOrigin"},
     "OMR_WARMUP_INTERVAL": {"Fn::Sub": "${WarmUpMinutes}m"},
+    "OMR_BUCKET": {"Ref": "ScansBucket"},
+    "OMR_MAX_UPLOAD_MEGABYTES": {"Ref": "MaxUploadMegabytes"},
     "AWS_ENDPOINT_URL_SECRETS_MANAGER": "",
+    "AWS_ENDPOINT_URL_S3": "",
     "GOMAXPROCS": "1",
 }
 LOGGING = {"LogFormat": "JSON", "ApplicationLogLevel": {"Ref": "LogLevel"}, "SystemLogLevel": "INFO"}
@@ -38,6 +41,7 @@ OUTPUTS = {
     "ApiArn": {"Fn::Sub": "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${RelayApi}/${StageName}/*"},
     "FunctionArn": {"Fn::GetAtt": ["RelayFunction", "Arn"]},
     "FunctionAliasArn": {"Ref": "RelayFunctionAliaslive"},
+    "ScansBucketName": {"Ref": "ScansBucket"},
     "FunctionLogGroup": {"Ref": "RelayLogs"},
     "AccessLogGroup": {"Ref": "AccessLogs"},
 }
@@ -105,7 +109,7 @@ def api_faults(choice, of_type):
 PREFLIGHT = {
     "Access-Control-Allow-Origin": {"Fn::Sub": "'${AllowOrigin}'"},
     "Access-Control-Allow-Methods": "'GET, POST, PUT, PATCH, DELETE'",
-    "Access-Control-Allow-Headers": "'Authorization, Content-Type, Prefer'",
+    "Access-Control-Allow-Headers": "'Authorization, Content-Type, Idempotency-Key, Prefer'",
     "Access-Control-Max-Age": "'600'",
     "Vary": "'Origin'",
 }
@@ -217,6 +221,10 @@ REFUSED = [
     ({"ThrottleRate": "10001"}, "out of range"),
     ({"ThrottleBurst": "0"}, "out of range"),
     ({"ThrottleBurst": "5001"}, "out of range"),
+    ({"Scans": "existing"}, "must be one of"),
+    ({"Scans": "create", "MaxUploadMegabytes": "0"}, "must be a whole number from 1 to 200"),
+    ({"Scans": "create", "MaxUploadMegabytes": "201"}, "must be a whole number from 1 to 200"),
+    ({"Scans": "create", "MaxUploadMegabytes": "1.5"}, "must be a whole number from 1 to 200"),
     ({"LogLevel": "TRACE"}, "must be one of"),
     ({"LogRetentionDays": "8"}, "must be one of"),
     ({"ApiGatewayLogRole": "new"}, "must be one of"),
@@ -225,6 +233,7 @@ REFUSED = [
     ({"UserPoolArn": VALUES["UserPoolArn"][1]}, "UserPoolArn is for Authorization=Cognito alone"),
     ({"Authorization": "Iam", "UserPoolScope": "relay/recognize"}, "UserPoolScope is for Authorization=Cognito alone"),
     ({"Authorization": "Iam", "MonthlyQuota": "1000"}, "MonthlyQuota is for Authorization=ApiKey alone"),
+    ({"MaxUploadMegabytes": "100"}, "MaxUploadMegabytes is for Scans=create alone"),
 ]
 TAKEN = [
     {},
@@ -232,6 +241,9 @@ TAKEN = [
     {"Authorization": "Iam", "WarmUpMinutes": "0", "Architecture": "x86_64", "ApiGatewayLogRole": "existing"},
     {"Authorization": "Cognito", "UserPoolArn": VALUES["UserPoolArn"][1], "UserPoolScope": "relay/recognize", "ApiGatewayLogRole": "create"},
     {"BaseUrl": "https://omr.example.com:8443/base", "TokenUrl": "https://omr.example.com/connect/token", "MemorySize": "10240"},
+    {"Scans": "create", "MaxUploadMegabytes": "1"},
+    {"Scans": "create", "MaxUploadMegabytes": "99", "Authorization": "Iam"},
+    {"Scans": "create", "MaxUploadMegabytes": "200", "AllowOrigin": "https://portal.example"},
 ]
 
 
