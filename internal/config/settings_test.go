@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"os"
 	"regexp"
 	"slices"
@@ -21,11 +22,15 @@ func TestDocumentedSettings(t *testing.T) {
 		t.Fatal(err)
 	}
 	inCode := map[string]string{
-		"OMR_SECRET_ID":        "required",
-		"OMR_BASE_URL":         "`" + defaults.BaseURL.String() + "`",
-		"OMR_TOKEN_URL":        "`" + strings.Replace(defaults.TokenURL.String(), defaults.BaseURL.String(), "{OMR_BASE_URL}", 1) + "`",
-		"OMR_STREAMING":        "`false`",
-		"OMR_ALLOW_ORIGIN":     "none",
+		"OMR_SECRET_ID":    "required",
+		"OMR_BASE_URL":     "`" + defaults.BaseURL.String() + "`",
+		"OMR_TOKEN_URL":    "`" + strings.Replace(defaults.TokenURL.String(), defaults.BaseURL.String(), "{OMR_BASE_URL}", 1) + "`",
+		"OMR_STREAMING":    "`false`",
+		"OMR_ALLOW_ORIGIN": "none",
+		"OMR_BUCKET":       "none",
+
+		"OMR_MAX_UPLOAD_MEGABYTES": fmt.Sprintf("`%d`", defaults.MaxUpload>>20),
+
 		"OMR_WARMUP_INTERVAL":  "`" + strings.TrimSuffix(defaults.WarmupInterval.String(), "0s") + "`",
 		"AWS_LAMBDA_LOG_LEVEL": "`" + defaults.LogLevel.String() + "`",
 	}
