@@ -75,7 +75,7 @@ func TestBadConfigurationIsOneLineAndNoStart(t *testing.T) {
 		{"nothing set", nil, "", []string{"OMR_SECRET_ID: "}},
 		{
 			"every fault", map[string]string{"OMR_BASE_URL": "http://omr.example", "OMR_TOKEN_URL": "x", "OMR_WARMUP_INTERVAL": "x"}, "sometimes",
-			[]string{"OMR_SECRET_ID: ", "OMR_BASE_URL: ", "OMR_TOKEN_URL: ", "OMR_WARMUP_INTERVAL: ", "loading the AWS configuration: "},
+			[]string{"OMR_SECRET_ID: ", "OMR_BASE_URL: ", "OMR_TOKEN_URL: ", "OMR_WARMUP_INTERVAL: ", "loading the AWS configuration: AWS_RETRY_MODE has a value"},
 		},
 		{"the SDK's own", map[string]string{"OMR_SECRET_ID": "s"}, "sometimes", []string{"loading the AWS configuration: "}},
 		{"whatever the log level", map[string]string{"AWS_LAMBDA_LOG_LEVEL": "FATAL"}, "", []string{"OMR_SECRET_ID: "}},
@@ -94,6 +94,9 @@ func TestBadConfigurationIsOneLineAndNoStart(t *testing.T) {
 			line := lines[0]
 			if line["level"] != "ERROR" || line["message"] != "bad configuration" || line["error"] != err.Error() {
 				t.Errorf("logged %v", line)
+			}
+			if tt.retry != "" && strings.Contains(err.Error(), tt.retry) {
+				t.Errorf("the value is repeated: %v", err)
 			}
 			faults := strings.Split(err.Error(), "\n")
 			if len(faults) != len(tt.want) {

@@ -15,7 +15,7 @@
 //	table.go      several results → one table
 //	results.go    one result → an answer
 //	archive.go    a form's files → a ZIP
-//	taskid.go     the tasks of several scans ⇄ an id
+//	taskid.go     the tasks of several scans ⇄ an id, without their names
 //	wait.go       tasks are asked for until they are done or the wait is over
 //	queue.go      tasks are submitted, some at a time, or cancelled
 //	task.go       a task, and what is known of it

@@ -3,9 +3,12 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/http/httptrace"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
@@ -21,7 +24,7 @@ import (
 func LoadAWS(ctx context.Context) (aws.Config, error) {
 	cfg, err := config.LoadDefaultConfig(ctx, config.WithHTTPClient(newAWSClient()))
 	if err != nil {
-		return aws.Config{}, fmt.Errorf("loading the AWS configuration: %w", err)
+		return aws.Config{}, errors.New("loading the AWS configuration: " + fault(err.Error()))
 	}
 	if cfg.Region == "" {
 		return aws.Config{}, errors.New("AWS_REGION: not set, nor is a region in the AWS profile")
@@ -30,6 +33,17 @@ func LoadAWS(ctx context.Context) (aws.Config, error) {
 		cfg.Credentials = namedCredentials{cfg.Credentials}
 	}
 	return cfg, nil
+}
+
+// fault names the variables that the SDK's error is about. Its own text repeats their
+// values, and a secret may have been put into one of them.
+func fault(text string) string {
+	names := regexp.MustCompile(`AWS_[A-Z0-9_]+`).FindAllString(text, -1)
+	names = slices.DeleteFunc(slices.Compact(names), func(name string) bool { return os.Getenv(name) == "" })
+	if len(names) == 0 {
+		return "the AWS SDK cannot read the profile or a file that the variables AWS_* name"
+	}
+	return strings.Join(names, ", ") + " has a value that the AWS SDK does not take"
 }
 
 // namedCredentials gives the failure to find credentials a type: it is the first

@@ -74,7 +74,8 @@ func lostConnection(err error) bool {
 }
 
 // repeatable reports whether net/http would repeat the request: by its method,
-// or by an Idempotency-Key, be it an empty one that is not sent.
+// or by an Idempotency-Key, be it an empty one that is not sent. Who makes a PUT or a
+// DELETE gives it one: handler/passthrough.go, internal/omr.
 func repeatable(req *http.Request) bool {
 	if req.Body != nil && req.Body != http.NoBody && req.GetBody == nil {
 		return false

@@ -30,7 +30,7 @@ const (
 	Function = 25 * time.Second
 	// Undeadlined is for a context without a deadline: API Gateway's limit.
 	Undeadlined = 29 * time.Second
-	// AnswerReserve covers encoding a 6 MB answer on the smallest function. Of
+	// AnswerReserve is what package handler takes off an invocation's deadline. It covers encoding a 6 MB answer on the smallest function. Of
 	// shorter invocations it is a tenth.
 	AnswerReserve = 500 * time.Millisecond
 	// LogReserve is what is left of AnswerReserve when writing a streamed answer

@@ -6,7 +6,8 @@
 //
 //	omr.go      Client: the calls
 //	pace.go     Pace: when to ask for a result
-//	elements.go a result's table, and cells of tables
+//	cell.go     PlainCell: cells that no spreadsheet runs
+//	elements.go a result's table
 //	result.go   an answer to a fetch, and what its status means
 //	task.go     what is submitted, encoded while it is sent
 //	failure.go  how a call failed, and whether it may have been received
