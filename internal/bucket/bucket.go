@@ -3,6 +3,7 @@
 //
 // Each file uses those below it:
 //
+//	files.go   objects by their keys, for batches
 //	form.go    an upload's form, presigned: https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-UsingHTTPPOST.html
 //	upload.go  an upload, found and read as it was then
 //	stream.go  the bytes of an upload, from its beginning

@@ -40,4 +40,7 @@ func (b *Bucket) NewForm(ctx context.Context, caller string) (*Form, error) {
 	return f, nil
 }
 
-func uploadKey(caller, id string) *string { return new(uploads + caller + "/" + id) }
+func uploadKey(caller, id string) *string { return new(UploadKey(caller, id)) }
+
+// UploadKey is where a caller's upload is.
+func UploadKey(caller, id string) string { return uploads + caller + "/" + id }

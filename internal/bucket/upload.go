@@ -39,7 +39,11 @@ func (b *Bucket) FindUpload(ctx context.Context, caller, id string) (*Upload, er
 	if !validID(id) {
 		return nil, errNotFound()
 	}
-	u := &Upload{bucket: b, ctx: ctx, key: uploadKey(caller, id)}
+	return b.find(ctx, *uploadKey(caller, id))
+}
+
+func (b *Bucket) find(ctx context.Context, key string) (*Upload, error) {
+	u := &Upload{bucket: b, ctx: ctx, key: &key}
 	out, err := b.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &b.name, Key: u.key, Range: byteRange(0, headSize)})
 	switch {
 	case status(err) == statusRange:
@@ -59,6 +63,9 @@ func (b *Bucket) FindUpload(ctx context.Context, caller, id string) (*Upload, er
 }
 
 var errNoSize = errors.New("an answer without ETag or length")
+
+// ETag is the file's: of what was stored in one piece, its MD5.
+func (u *Upload) ETag() string { return aws.ToString(u.etag) }
 
 // ReadAt implements [io.ReaderAt], by a request for each call.
 func (u *Upload) ReadAt(p []byte, off int64) (int, error) {

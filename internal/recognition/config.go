@@ -76,5 +76,5 @@ func (r *run) recorded(key string) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, err
 	}
-	return judge(result, r.Format), nil
+	return OutcomeOf(result, r.Format), nil
 }

@@ -36,8 +36,8 @@ type Outcome struct {
 	Messages []string
 }
 
-// judge is the outcome of a task that has a result.
-func judge(r journal.Result, format omr.Format) Outcome {
+// OutcomeOf is the outcome of a task that has a result.
+func OutcomeOf(r journal.Result, format omr.Format) Outcome {
 	o := Outcome{Status: r.Status, Messages: r.Messages}
 	switch {
 	case len(r.Data) == 0:

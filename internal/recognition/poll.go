@@ -76,14 +76,20 @@ func (r *run) fetch(ctx context.Context, task string) (*omr.Result, error) {
 
 // finish records a result.
 func (r *run) finish(key string, result *omr.Result) (Outcome, error) {
+	kept := Record(result)
+	if err := r.Journal.Finish(key, kept); err != nil {
+		return Outcome{}, err
+	}
+	return OutcomeOf(kept, r.Format), nil
+}
+
+// Record is what is kept of a result.
+func Record(result *omr.Result) journal.Result {
 	kept := journal.Result{Status: result.Status.Word(), Messages: result.Messages}
 	if result.Status == omr.Ok || result.Status == omr.PartiallyNotFound {
 		kept.Data = answers(result.Files)
 	}
-	if err := r.Journal.Finish(key, kept); err != nil {
-		return Outcome{}, err
-	}
-	return judge(kept, r.Format), nil
+	return kept
 }
 
 // answers is the file with the answers in it.

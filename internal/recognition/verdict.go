@@ -34,6 +34,23 @@ const (
 
 var passed = verdict{kind: good}
 
+// Judgement is what a call that failed means, to who has no journal. At most one of
+// the three is true; none means that no call will go well before a person has mended
+// something.
+type Judgement struct {
+	Refused bool // this document, and it was not received
+	Later   bool // it was not received, and may go well after Wait
+	Unknown bool // it may have been received
+	Wait    time.Duration
+	Why     string // fit to be read
+}
+
+// Judge judges an error of [omr.Client]'s, of a service that other calls have reached.
+func Judge(err error) Judgement {
+	v := verdictOf(err, true)
+	return Judgement{Refused: v.kind == refused, Later: v.kind == later, Unknown: v.kind == unknown, Wait: v.wait, Why: v.why}
+}
+
 // verdictOf judges a call that failed. before says that another went well: then a
 // service that cannot be reached is one that was.
 func verdictOf(err error, before bool) verdict {

@@ -59,7 +59,7 @@ func writeCSV(w io.Writer, n int, rows Rows) error {
 			return err
 		}
 		elements, _ := omr.Elements(row.Data) // its row will say so
-		for _, e := range named(elements) {
+		for _, e := range Named(elements) {
 			if _, known := place[e.Name]; !known {
 				place[e.Name] = len(columns)
 				columns = append(columns, e.Name)
@@ -86,7 +86,7 @@ func writeCSV(w io.Writer, n int, rows Rows) error {
 			row.Status, elements = Unreadable, nil
 		}
 		record[0], record[1] = omr.PlainCell(row.Image), omr.PlainCell(row.Status)
-		for _, e := range named(elements) {
+		for _, e := range Named(elements) {
 			record[place[e.Name]] = omr.PlainCell(e.Value)
 		}
 		if err := table.Write(record); err != nil {
@@ -97,9 +97,9 @@ func writeCSV(w io.Writer, n int, rows Rows) error {
 	return table.Error()
 }
 
-// named gives each element a name of its own: one may come twice, or be called
+// Named gives each element a name of its own: one may come twice, or be called
 // like a column of the table's.
-func named(elements []omr.Element) []omr.Element {
+func Named(elements []omr.Element) []omr.Element {
 	taken := map[string]int{"image": 1, "status": 1} // and how often
 	for i, e := range elements {
 		name := e.Name

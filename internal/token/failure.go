@@ -33,6 +33,10 @@ const (
 
 func (e *exchangeError) Error() string { return e.SafeText() }
 
+// Rejected reports whether the token service would not have the credentials: no call
+// will go well before others are stored, or a ban is over.
+func (e *exchangeError) Rejected() bool { return e.kind == denied || e.kind == banned }
+
 // SafeText implements [problem.Safe].
 func (e *exchangeError) SafeText() string {
 	if e.err != nil {
