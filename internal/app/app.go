@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"omr-relay/handler"
+	"omr-relay/internal/bucket"
 	"omr-relay/internal/budget"
 	"omr-relay/internal/config"
 	"omr-relay/internal/lambdaruntime"
@@ -56,6 +57,10 @@ type Relay struct {
 	// Upstream sends calls upstream, and attaches the Bearer: for who makes calls
 	// of its own.
 	Upstream http.RoundTripper
+	// Tokens are those that Upstream attaches.
+	Tokens handler.Tokens
+	// Bucket is the one that is configured; nil is none.
+	Bucket *bucket.Bucket
 
 	tokens *token.Cache
 	ahead  func(ctx context.Context) (end func()) // opens the connection for the first mint
@@ -110,10 +115,13 @@ func New(cfg config.Config, opts Options) *Relay {
 		Log:            log,
 		Metrics:        metrics,
 	}
+	r := &Relay{Upstream: relay, Log: log, Tokens: tokens, tokens: tokens, ahead: ahead}
 	if cfg.Bucket != "" {
-		serving = withBucket(serving, newBucket(cfg, opts))
+		r.Bucket = newBucket(cfg, opts)
+		serving = withBucket(serving, r.Bucket)
 	}
-	return &Relay{Upstream: relay, Handler: handler.New(serving), Log: log, tokens: tokens, ahead: ahead}
+	r.Handler = handler.New(serving)
+	return r
 }
 
 // Respond is the Handler's Respond as [lambdaruntime.Handler] wants it.

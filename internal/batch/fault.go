@@ -46,7 +46,9 @@ func (f *Fault) SafeText() string { return f.Error() }
 // Unwrap returns the cause.
 func (f *Fault) Unwrap() error { return f.Err }
 
-func fault(name Name, detail string, err error) *Fault { return &Fault{Name: name, Detail: detail, Err: err} }
+func fault(name Name, detail string, err error) *Fault {
+	return &Fault{Name: name, Detail: detail, Err: err}
+}
 
 // unavailable is for the bucket, whose errors are safe to log.
 func unavailable(doing string, err error) *Fault {

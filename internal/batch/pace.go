@@ -24,7 +24,9 @@ const (
 )
 
 // slow halves the concurrency. That it cannot is no failure: sheets wait by themselves.
-func (r *Runner) slow(ctx context.Context, execution string) { r.adjust(ctx, execution, func(now int) int { return now / 2 }) }
+func (r *Runner) slow(ctx context.Context, execution string) {
+	r.adjust(ctx, execution, func(now int) int { return now / 2 })
+}
 
 // went adds a quarter to it, some time after it was changed.
 func (r *Runner) went(ctx context.Context, execution string) {

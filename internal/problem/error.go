@@ -55,6 +55,12 @@ const (
 	UploadChanged Code = "upload_changed"
 	// BucketUnavailable is a bucket that cannot be read or written.
 	BucketUnavailable Code = "bucket_unavailable"
+	// BatchesUnavailable is a state machine that cannot be used.
+	BatchesUnavailable Code = "batches_unavailable"
+	// BatchRunning is another batch, while which there can be none.
+	BatchRunning Code = "batch_running"
+	// BatchNotFound is a batch that is not there, or not this caller's.
+	BatchNotFound Code = "batch_not_found"
 	// IdempotencyKeyReused is a key that came before, with another request.
 	IdempotencyKeyReused Code = "idempotency_key_reused"
 	// RequestInProgress is a request that is being submitted by another invocation.
