@@ -6,6 +6,7 @@
 // Each file uses those below it:
 //
 //	batch.go     Runner: the steps, by their names
+//	erase.go     the end of a batch: nothing of it is left
 //	merge.go     results → the three tables
 //	sheet.go     one sheet: submitted once, and fetched
 //	pace.go      a map that goes slower where the upstream asks for it
@@ -35,6 +36,7 @@ type Files interface {
 	Write(ctx context.Context, key string, body io.ReadSeeker, contentType string) error
 	Copy(ctx context.Context, from, to string) error
 	List(ctx context.Context, prefix string, yield func(bucket.Entry) error) error
+	Remove(ctx context.Context, keys []string) error
 }
 
 // Tokens is asked for a token before anything is submitted.
@@ -54,7 +56,7 @@ type Runner struct {
 	MaxSheets int
 	// MaxPages is the most pages that one file may have.
 	MaxPages int
-	// Most is the concurrency that maps begin with; 0 leaves it alone.
+	// Most is the concurrency that maps begin with.
 	Most int
 
 	pace omr.Pace
@@ -83,11 +85,15 @@ type Input struct {
 
 // Output is what comes of a step, and goes on in the state machine.
 type Output struct {
-	// Of the manifest.
-	Items  string `json:"items,omitempty"` // the key of the list of those to be recognized
-	Sheets int    `json:"sheets,omitempty"`
+	// Of the manifest: the key of the list of those to be recognized, how many they are,
+	// how many at once, and where the map's own results go.
+	Items       string `json:"items,omitempty"`
+	Sheets      int    `json:"sheets"`
+	Concurrency int    `json:"concurrency,omitempty"`
+	Work        string `json:"work,omitempty"`
 
-	// Of one sheet: whether it is done, and else after how many seconds to go on.
+	// Of one sheet, or of erasing: whether it is done, and else after how many seconds
+	// to go on.
 	State     State      `json:"state,omitempty"`
 	Seconds   int        `json:"seconds,omitempty"`
 	Task      string     `json:"task,omitempty"`
@@ -105,6 +111,7 @@ type State string
 const (
 	Submit State = "submit" // again, after Seconds
 	Wait   State = "wait"   // for its result, Seconds
+	Erase  State = "erase"  // on, after Seconds
 	Done   State = "done"
 )
 
@@ -124,6 +131,8 @@ func (r *Runner) Run(ctx context.Context, in Input) (*Output, error) {
 		return r.fetch(ctx, in)
 	case "merge":
 		return r.merge(ctx, in)
+	case "erase":
+		return r.erase(ctx, in)
 	default:
 		return nil, fault(BadInput, "there is no such step", nil)
 	}

@@ -111,8 +111,12 @@ func (r *Runner) sources(ctx context.Context, prefix string, order *Order) ([]so
 	if order.Uploads != nil {
 		return all, nil
 	}
-	err := r.Files.List(ctx, prefix, func(e bucket.Entry) error {
-		name := strings.TrimPrefix(e.Key, prefix)
+	from := prefix
+	if order.Folder != "" {
+		from = bucket.UploadKey(callerOf(prefix), order.Folder)
+	}
+	err := r.Files.List(ctx, from, func(e bucket.Entry) error {
+		name := strings.TrimPrefix(e.Key, from)
 		if name == patternName || name == orderName || strings.HasPrefix(name, workFolder) || strings.HasPrefix(name, tableFolder) || strings.HasSuffix(name, "/") {
 			return nil
 		}
@@ -209,7 +213,7 @@ func (r *Runner) list(ctx context.Context, prefix string, found [][]sheet) (*Out
 			return nil, err
 		}
 	}
-	return &Output{Items: itemsKey(prefix), Sheets: todo}, nil
+	return &Output{Items: itemsKey(prefix), Sheets: todo, Concurrency: r.Most, Work: prefix + strings.TrimSuffix(workFolder, "/")}, nil
 }
 
 // store writes a file of this machine's to the bucket.

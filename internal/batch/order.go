@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"strings"
 )
 
 // Order is what the API was asked for. Its zero value is whatever lies under the
@@ -17,8 +18,18 @@ type Order struct {
 	Threshold *int `json:"threshold,omitempty"`
 	// Resubmit has sheets sent again that may have been paid for and have no result.
 	Resubmit bool `json:"resubmit,omitempty"`
+	// Folder is what the keys of the scans begin with, among the caller's uploads, where
+	// Uploads does not name them one by one.
+	Folder string `json:"folder,omitempty"`
 	// Uploads are the scans, in the order of their rows.
 	Uploads []OrderedUpload `json:"uploads,omitempty"`
+}
+
+// ValidFolder reports whether a caller may name it as the prefix of its uploads: it must
+// not lead anywhere else, and ends in a slash.
+func ValidFolder(folder string) bool {
+	return len(folder) > 1 && len(folder) <= 512 && strings.HasSuffix(folder, "/") && !strings.HasPrefix(folder, "/") &&
+		!strings.Contains("/"+folder, "/../") && !strings.Contains("/"+folder, "/./") && !strings.Contains(folder, "//")
 }
 
 // OrderedUpload is one of the caller's uploads.
@@ -54,7 +65,7 @@ func (r *Runner) order(ctx context.Context, prefix string) (*Order, []byte, erro
 	case err != nil:
 		return nil, nil, unavailable("reading the order", err)
 	default:
-		if json.Unmarshal(text, &o) != nil || o.Threshold != nil && (*o.Threshold < 0 || *o.Threshold > 100) {
+		if json.Unmarshal(text, &o) != nil || o.Threshold != nil && (*o.Threshold < 0 || *o.Threshold > 100) || o.Folder != "" && !ValidFolder(o.Folder) {
 			return nil, nil, fault(BadInput, orderName+" cannot be read", nil)
 		}
 	}

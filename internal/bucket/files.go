@@ -79,29 +79,20 @@ func (f Files) List(ctx context.Context, prefix string, yield func(Entry) error)
 	return nil
 }
 
-// Remove erases all objects under a prefix. After an error some may be left.
-func (f Files) Remove(ctx context.Context, prefix string) error {
-	const most = 1000 // of a DeleteObjects
-	var batch []types.ObjectIdentifier
-	flush := func() error {
-		if len(batch) == 0 {
-			return nil
-		}
-		out, err := f.bucket.client.DeleteObjects(ctx, &s3.DeleteObjectsInput{Bucket: &f.bucket.name, Delete: &types.Delete{Objects: batch, Quiet: new(true)}})
-		if err == nil && len(out.Errors) > 0 {
-			err = errNotErased
-		}
-		batch = nil
-		return fileFault(err)
+// Remove erases objects, 1000 at most. What is not there is erased.
+func (f Files) Remove(ctx context.Context, keys []string) error {
+	if len(keys) == 0 {
+		return nil
 	}
-	err := f.List(ctx, prefix, func(e Entry) error {
-		batch = append(batch, types.ObjectIdentifier{Key: &e.Key})
-		if len(batch) < most {
-			return nil
-		}
-		return flush()
-	})
-	return errors.Join(err, flush())
+	objects := make([]types.ObjectIdentifier, len(keys))
+	for i := range keys {
+		objects[i].Key = &keys[i]
+	}
+	out, err := f.bucket.client.DeleteObjects(ctx, &s3.DeleteObjectsInput{Bucket: &f.bucket.name, Delete: &types.Delete{Objects: objects, Quiet: new(true)}})
+	if err == nil && len(out.Errors) > 0 {
+		err = errNotErased
+	}
+	return fileFault(err)
 }
 
 var errNotErased = errors.New("some objects were not erased")

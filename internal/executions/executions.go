@@ -120,8 +120,12 @@ func (m *Machine) Stop(ctx context.Context, name string) error {
 	return fault(err)
 }
 
-// Earliest returns the name of the execution that has been running for the longest
-// time, or nothing.
+// ErasePrefix begins the names of executions that erase a batch: beside others they do
+// no harm.
+const ErasePrefix = "erase-"
+
+// Earliest returns the name of the batch that has been running for the longest time, or
+// nothing.
 func (m *Machine) Earliest(ctx context.Context) (string, error) {
 	name, began := "", time.Time{}
 	pages := sfn.NewListExecutionsPaginator(m.client, &sfn.ListExecutionsInput{StateMachineArn: &m.arn, StatusFilter: types.ExecutionStatusRunning})
@@ -132,6 +136,9 @@ func (m *Machine) Earliest(ctx context.Context) (string, error) {
 		}
 		for _, e := range page.Executions {
 			at, called := aws.ToTime(e.StartDate), aws.ToString(e.Name)
+			if strings.HasPrefix(called, ErasePrefix) {
+				continue
+			}
 			if name == "" || at.Before(began) || at.Equal(began) && called < name {
 				name, began = called, at
 			}
