@@ -4,6 +4,7 @@
 // Each file uses those below it:
 //
 //	maprun.go      how fast the map of a running batch goes
+//	erase.go       batches that are erased
 //	executions.go  batches: started, told of, stopped
 //	fault.go       what an error of Step Functions' means
 package executions
@@ -96,7 +97,7 @@ func (m *Machine) Describe(ctx context.Context, name string) (*Execution, bool, 
 		Status: statusOf(out.Status), Started: aws.ToTime(out.StartDate), Ended: aws.ToTime(out.StopDate),
 		Error: aws.ToString(out.Error), Input: aws.ToString(out.Input), Output: aws.ToString(out.Output),
 	}
-	if e.Status == Succeeded || strings.HasPrefix(name, ErasePrefix) {
+	if e.Status == Succeeded || strings.HasPrefix(name, erasePrefix) {
 		return e, true, nil
 	}
 	run, ok, err := m.mapRun(ctx, arn)
@@ -133,9 +134,9 @@ func (m *Machine) Stop(ctx context.Context, name string) error {
 	return fault(err)
 }
 
-// ErasePrefix begins the names of executions that erase a batch: beside others they do
+// erasePrefix begins the names of executions that erase a batch: beside others they do
 // no harm.
-const ErasePrefix = "erase-"
+const erasePrefix = "erase-"
 
 // Earliest returns the name of the batch that has been running for the longest time, or
 // nothing.
@@ -152,7 +153,7 @@ func (m *Machine) Earliest(ctx context.Context) (string, error) {
 		}
 		for _, e := range page.Executions {
 			at, called := aws.ToTime(e.StartDate), aws.ToString(e.Name)
-			if strings.HasPrefix(called, ErasePrefix) {
+			if strings.HasPrefix(called, erasePrefix) {
 				continue
 			}
 			if name == "" || at.Before(began) || at.Equal(began) && called < name {
