@@ -1,5 +1,6 @@
 // Package sandbox holds stand-ins for the services the relay talks to: AWS
-// Secrets Manager, Amazon S3, the OAuth 2.0 token endpoint and Aspose.OMR Cloud.
+// Secrets Manager, Amazon S3, AWS Step Functions, the OAuth 2.0 token endpoint and
+// Aspose.OMR Cloud.
 //
 // They speak the wire protocols closely enough that the real SDK client and
 // the real relay cannot tell the difference, but they recognize nothing: every
