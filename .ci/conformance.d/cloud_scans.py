@@ -123,8 +123,10 @@ def as_it_should_be(name):
     same("owners", [r["ObjectOwnership"] for r in of("bucket-ownership-controls")["OwnershipControls"]["Rules"]], ["BucketOwnerEnforced"])
     encryption = of("bucket-encryption")["ServerSideEncryptionConfiguration"]["Rules"]
     same("encryption", [r["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"] for r in encryption], ["AES256"])
-    same("lifecycle", [(r["Status"], r["Expiration"]["Days"], r["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"], r.get("Filter", {}).get("Prefix", r.get("Prefix", "")))
-                       for r in of("bucket-lifecycle-configuration")["Rules"]], [("Enabled", 1, 1, "")])
+    rules = of("bucket-lifecycle-configuration")["Rules"]
+    same("lifecycle", [(r["Status"], r["Expiration"]["Days"], r["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"]) for r in rules],
+         [("Enabled", 1, 1)])
+    same("what it is for", [r["Filter"] for r in rules], [{"Prefix": ""}])
     refused = [s["Condition"] for s in json.loads(of("bucket-policy")["Policy"])["Statement"] if s["Effect"] == "Deny"]
     same("refused", refused, [{"Bool": {"aws:SecureTransport": "false"}}, {"NumericLessThan": {"s3:TlsVersion": "1.2"}}])
 
