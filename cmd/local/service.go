@@ -24,7 +24,7 @@ type service struct {
 	client   *omr.Client
 	maxBytes int64     // of a scan and its pattern, in a call
 	uploader *uploader // of larger ones; nil is none
-	sample   bool  // it recognizes nothing
+	sample   bool      // it recognizes nothing
 	check    func(context.Context) error
 	close    func()
 }

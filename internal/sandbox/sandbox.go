@@ -46,8 +46,8 @@ type Sandbox struct {
 	Aspose  *Aspose
 
 	url, secretsURL, s3URL string
-	servers         []*http.Server
-	serving         sync.WaitGroup
+	servers                []*http.Server
+	serving                sync.WaitGroup
 }
 
 // New returns wired stand-ins that do not listen yet. [Sandbox.Listen] puts
