@@ -140,7 +140,7 @@ func checkUnsupported(t *testing.T, got output, word string) {
 func TestInvokeNarratesTheWholeWay(t *testing.T) {
 	got := runWith(t.Context(), strings.NewReader(""), unset, "invoke", "../../events/recognize.json")
 	if !inOrder(got.stderr,
-		"· using     the stand-in Secrets Manager, the stand-in token service, the stand-in Aspose.OMR; set OMR_SECRET_ID and OMR_BASE_URL",
+		"· using     the stand-in Secrets Manager, the stand-in token service, the stand-in Aspose.OMR, the stand-in S3; set OMR_SECRET_ID, OMR_BASE_URL and OMR_BUCKET to use the real thing",
 		"→ event     REST API: POST /v5.0/omr/RecognizeTemplate/PostRecognizeTemplate, ",
 		"↔ secret    fetched from the stand-in Secrets Manager in ",
 		"↔ token     exchanged at the stand-in token service in ", ", valid for 3600 s",
