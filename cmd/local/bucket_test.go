@@ -181,11 +181,3 @@ func TestMissingRegionIsToldOnce(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
-
-// recognize is told of stand-ins that it uses, and a bucket is none of them.
-func TestRecognizeSpeaksOfNoBucket(t *testing.T) {
-	got := recognized(t, unset, "../../events/sample", "--sample")
-	if !strings.Contains(got.stderr, "the stand-in Aspose.OMR; set OMR_SECRET_ID and OMR_BASE_URL to use the real thing\n") {
-		t.Errorf("%s", got.stderr)
-	}
-}

@@ -61,7 +61,13 @@ func newUploadRig(t *testing.T) *uploadRig {
 		return connected(sandbox.InProcess(ends[hop]).RoundTrip)
 	}})
 	fn := &function{handler: relay, tell: newNarrator(io.Discard, false)}
-	served := sandbox.InProcess(&gateway{door: admission{keys: apiKeys{firstKey}}, respond: fn.respond, problem: func(err error) { t.Error(err) }})
+	inProcess := sandbox.InProcess(&gateway{door: admission{keys: apiKeys{firstKey}}, respond: fn.respond, problem: func(err error) { t.Error(err) }})
+	served := roundTrip(func(req *http.Request) (*http.Response, error) {
+		// What the caller's context holds stays with the caller.
+		ctx, cancel := context.WithCancel(t.Context())
+		defer context.AfterFunc(req.Context(), cancel)()
+		return inProcess.RoundTrip(req.Clone(ctx))
+	})
 	keyed := roundTrip(func(req *http.Request) (*http.Response, error) {
 		req.Header.Set("Authorization", "Bearer "+firstKey)
 		if key := req.Header.Get("Idempotency-Key"); key != "" {
