@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
@@ -277,9 +278,7 @@ func TestBrokenStream(t *testing.T) {
 				}
 				rec := httptest.NewRecorder()
 				s3.ServeHTTP(rec, r)
-				for name, values := range rec.Header() {
-					w.Header()[name] = values
-				}
+				maps.Copy(w.Header(), rec.Header())
 				w.WriteHeader(rec.Code)
 				if rec.Code/100 == 2 {
 					_, _ = w.Write(rec.Body.Bytes()[:rec.Body.Len()/3])
