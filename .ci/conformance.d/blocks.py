@@ -15,6 +15,8 @@ BLOCKS = {
     "recognize": r"go run \./cmd/local recognize ",
     "one-call": r'curl -H "Authorization: Bearer \$KEY" -F ',
     "form-call": r'curl -H "Authorization: Bearer \$KEY" -H .Accept: application/zip. ',
+    "upload": r"form=\$\(curl ",
+    "idempotent": r'curl -H "Authorization: Bearer \$KEY" -H .Idempotency-Key: ',
     "create-secret": TYPED + "create-secret ",
     "rotate": TYPED + "put-secret-value ",
     "deploy": r'secret=.*\nmake deploy SECRET_ARN="\$secret"$',

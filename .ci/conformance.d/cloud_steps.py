@@ -110,7 +110,7 @@ def deploy():
     told, resources = outputs()
     wanted = {"ApiUrl", "ApiArn", "UsagePlanId", "ApiKeyId", "ApiKeyCommand", "FunctionArn", "FunctionAliasArn", "FunctionLogGroup"}
     same("outputs", sorted(told), sorted(wanted))
-    same("without being asked for", sorted(resources & {"AccessLogs", "ApiGatewayAccount", "ApiGatewayWriterRole"}), [])
+    same("without being asked for", sorted(resources & {"AccessLogs", "ApiGatewayAccount", "ApiGatewayWriterRole", "ScansBucket"}), [])
     same("the command of the output", shell(told["ApiKeyCommand"])[0].strip(), key_of(told["ApiKeyId"]))
 
 
@@ -223,6 +223,7 @@ def refused():
     for arguments, words in (
             (f"ENV=dev SECRET_ARN={arn} PARAMETERS=Authorization=Cognito", "Authorization=Cognito needs UserPoolArn"),
             (f"ENV=dev SECRET_ARN={arn} PARAMETERS='Authorization=Iam MonthlyQuota=1000'", "MonthlyQuota is for Authorization=ApiKey alone"),
+            (f"ENV=dev SECRET_ARN={arn} PARAMETERS=MaxUploadMegabytes=100", "MaxUploadMegabytes is for Scans=create alone"),
             (f"ENV=dev SECRET_ARN={arn} PARAMETERS=MemorySize=64", "MemorySize"),
             (f"ENV=dev SECRET_ARN={arn} PARAMETERS=Memory=512", "there is no parameter 'Memory'"),
             (f"ENV=dev SECRET_ARN={keyed}", "give KmsKeyArn"),

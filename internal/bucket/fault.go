@@ -28,7 +28,7 @@ func readFault(err error) error {
 
 // recordFault is unavailable for what knows of earlier requests.
 func recordFault(err error) error {
-	return because(err, "The bucket cannot be used at present, and it has whether this request came before. Nothing was submitted by this one.")
+	return because(err, "The bucket cannot be used at present, so that it is not known whether this request came before. Nothing was submitted by this one.")
 }
 
 // unavailable is for everything that is not the caller's affair.

@@ -42,10 +42,6 @@ const (
 	maxMaxSheets     = 100_000
 )
 
-// bucketName is what S3 allows of a general purpose bucket's:
-// https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
-var bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
-
 // stateMachine is an ARN as Step Functions gives it to machines with plain names.
 var stateMachine = regexp.MustCompile(`^arn:aws[a-z-]*:states:[a-z0-9-]+:[0-9]{12}:stateMachine:[A-Za-z0-9_-]{1,80}$`)
 
@@ -94,7 +90,7 @@ func FromEnv(getenv func(string) string) (Config, error) {
 	if c.AllowOrigin = getenv("OMR_ALLOW_ORIGIN"); c.AllowOrigin != "" && !isOrigin(c.AllowOrigin) {
 		fault("OMR_ALLOW_ORIGIN", "not one origin, such as https://portal.school.example")
 	}
-	if c.Bucket = getenv("OMR_BUCKET"); c.Bucket != "" && !bucketName.MatchString(c.Bucket) {
+	if c.Bucket = getenv("OMR_BUCKET"); c.Bucket != "" && !isBucketName(c.Bucket) {
 		fault("OMR_BUCKET", "not the name of a bucket")
 	}
 	c.MaxUpload = defaultMaxUpload << 20
@@ -120,6 +116,14 @@ func FromEnv(getenv func(string) string) (Config, error) {
 	}
 	c.LogLevel = logLevel(getenv("AWS_LAMBDA_LOG_LEVEL"))
 	return c, errors.Join(faults...)
+}
+
+// isBucketName reports whether S3 could have given a general purpose bucket this name:
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+// No expression is compiled for it, which every cold start would wait for.
+func isBucketName(name string) bool {
+	const inside = "abcdefghijklmnopqrstuvwxyz0123456789.-"
+	return len(name) >= 3 && len(name) <= 63 && strings.Trim(name, inside) == "" && strings.Trim(name, ".-") == name
 }
 
 // isOrigin reports whether text is an origin as a browser writes it (RFC 6454 §6.1),

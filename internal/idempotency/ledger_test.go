@@ -18,10 +18,9 @@ import (
 
 // memory is a Store with conditional writes, as S3's are.
 type memory struct {
-	mu      sync.Mutex // guards what follows
-	data    map[string][]byte
-	version int
-	writes  int
+	mu     sync.Mutex // guards what follows
+	data   map[string][]byte
+	writes int
 	// lost has a write take place and its answer lost: whoever tries again finds it
 	// done.
 	lost int

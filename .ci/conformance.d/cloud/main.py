@@ -1,4 +1,4 @@
-"""Runs LocalStack with what its free edition lacks: an executor for functions, and authorizers.
+"""Runs LocalStack with what its free edition lacks: an executor for functions, authorizers, and buckets as templates have them.
 
 Environment: FUNCTION_LOGS, a directory that gets a file for each execution environment; FUNCTION_CA, a file
 with the authorities that functions trust, as the certificates in Lambda's image.
@@ -13,11 +13,13 @@ runtime.install()  # before anything else of LocalStack is loaded
 
 sys.path.append(str(pathlib.Path(__file__).parents[1]))  # what the checks share
 
+import buckets
 import gateway
 import stacks
 import updates
 from localstack.runtime.main import main
 
+buckets.install()
 gateway.install()
 stacks.install()
 updates.install()
