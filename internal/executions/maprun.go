@@ -51,6 +51,9 @@ func (m *Machine) mapRun(ctx context.Context, execution string) (*sfn.DescribeMa
 		return nil, false, nil
 	}
 	out, err := m.client.DescribeMapRun(ctx, &sfn.DescribeMapRunInput{MapRunArn: last.MapRunArn})
+	if err == nil && aws.ToString(out.MapRunArn) != aws.ToString(last.MapRunArn) {
+		err = errNotTheirs
+	}
 	return out, err == nil, fault(err)
 }
 

@@ -146,16 +146,22 @@ func (b *bucketRig) fail(at step, f *fault) {
 func (b *bucketRig) post(path string, deadline time.Duration, body string, headers map[string]string) outcome {
 	b.t.Helper()
 	headers["Content-Type"] = "application/json"
+	return request(b.t, b.relay, http.MethodPost, path, deadline, body, headers)
+}
+
+// request sends one to a relay, and returns status and code.
+func request(t *testing.T, relay *app.Relay, method, path string, deadline time.Duration, body string, headers map[string]string) outcome {
+	t.Helper()
 	event, _ := json.Marshal(map[string]any{
-		"resource": path, "path": path, "httpMethod": http.MethodPost, "headers": headers, "body": body,
+		"resource": path, "path": path, "httpMethod": method, "headers": headers, "body": body,
 		"requestContext": map[string]any{"stage": "v1", "identity": map[string]string{"apiKeyId": "key0000001"}},
 	})
-	ctx, cancel := context.WithTimeout(b.t.Context(), deadline)
+	ctx, cancel := context.WithTimeout(t.Context(), deadline)
 	defer cancel()
 	began := time.Now()
-	payload, err := b.relay.Handler.Invoke(lambdacontext.NewContext(ctx, &lambdacontext.LambdaContext{AwsRequestID: "id"}), event)
+	payload, err := relay.Handler.Invoke(lambdacontext.NewContext(ctx, &lambdacontext.LambdaContext{AwsRequestID: "id"}), event)
 	if err != nil {
-		b.t.Fatal(err)
+		t.Fatal(err)
 	}
 	o := outcome{payload: payload, took: time.Since(began)}
 	var answer struct {
@@ -165,7 +171,7 @@ func (b *bucketRig) post(path string, deadline time.Duration, body string, heade
 		IsBase64Encoded bool
 	}
 	if err := json.Unmarshal(payload, &answer); err != nil {
-		b.t.Fatal(err)
+		t.Fatal(err)
 	}
 	if o.body = []byte(answer.Body); answer.IsBase64Encoded {
 		o.body, _ = base64.StdEncoding.DecodeString(answer.Body)
@@ -177,7 +183,7 @@ func (b *bucketRig) post(path string, deadline time.Duration, body string, heade
 	}
 	o.text, o.detail = strings.TrimSpace(fmt.Sprint(answer.StatusCode, " ", document.Code)), document.Detail
 	if o.took >= deadline {
-		b.t.Errorf("answered %s after %s, past the deadline", o.text, o.took)
+		t.Errorf("answered %s after %s, past the deadline", o.text, o.took)
 	}
 	return o
 }

@@ -11,6 +11,7 @@
 //	bucket_kinds_test.go S3's own faults, and its requests
 //	bucket_rig_test.go   the relay with a bucket that fails
 //	bucket_docs_test.go  its part of docs/faults.md
+//	batches_…_test.go    the same five for Step Functions, which batches ask
 //	kinds_test.go        the faults themselves
 //	service_test.go      a server with its connections in hand
 //	authority_test.go    its certificates
