@@ -20,6 +20,9 @@ import (
 // call is asked where there are some.
 func (j *job) find(ctx context.Context, names, leftOut []string) (err error) {
 	limits := scans.Limits{Sheet: j.inCall(), Taker: "a call with this pattern", File: maxSplit, Pages: maxPages, Count: maxSheets}
+	if j.batch {
+		limits.File, limits.Count, limits.Whole = batchSplit, maxBatch, true
+	}
 	if j.service.uploader == nil {
 		j.set, err = scans.Find(names, limits, leftOut...)
 		return err
@@ -28,7 +31,9 @@ func (j *job) find(ctx context.Context, names, leftOut []string) (err error) {
 	if j.set, err = scans.Find(names, limits, leftOut...); err != nil {
 		return err
 	}
-	if !slices.ContainsFunc(j.set.Sheets, func(s scans.Sheet) bool { return s.Size > j.inCall() }) {
+	switch large := func(s scans.Sheet) bool { return s.Size > j.inCall() }; {
+	case j.batch && len(j.set.Sheets) > 0 && (j.skip || len(j.set.Faults) == 0):
+	case j.batch, !slices.ContainsFunc(j.set.Sheets, large):
 		return nil
 	}
 	if err := j.check(ctx); err != nil {
@@ -39,7 +44,11 @@ func (j *job) find(ctx context.Context, names, leftOut []string) (err error) {
 		return errors.Join(err, j.set.Close())
 	}
 	limits.Sheet, limits.Taker = limit, "the relay's bucket"
-	if limit == 0 {
+	if j.batch {
+		if err := j.service.uploader.takesBatches(ctx, limit > 0); err != nil {
+			return errors.Join(err, j.set.Close())
+		}
+	} else if limit == 0 {
 		limits.Sheet, limits.Taker = j.inCall(), "a call with this pattern"
 	}
 	if !slices.ContainsFunc(j.set.Sheets, func(s scans.Sheet) bool { return s.Size > limits.Sheet }) {
