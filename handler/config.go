@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"time"
 
+	"omr-relay/handler/batches"
 	"omr-relay/handler/gateway"
 	"omr-relay/handler/recognize"
 	"omr-relay/internal/idempotency"
@@ -40,6 +41,8 @@ type Config struct {
 	// FindUpload and Ledger are package recognize's.
 	FindUpload func(ctx context.Context, caller, id string) (recognize.Upload, error)
 	Ledger     *idempotency.Ledger
+	// Batches is what batches of scans are run by; nil where there are none.
+	Batches *batches.Config
 	// Log gets one line per invocation; nil is silent.
 	Log *slog.Logger
 	// Metrics gets lines in CloudWatch's embedded metric format; nil is none.
@@ -75,9 +78,10 @@ type Handler struct {
 	cors    cors
 
 	recognizer, generator tasks
+	batches               tasks // nil where there are none
 }
 
-// tasks answers a capability whose work the upstream queues: a request is
+// tasks answers a capability whose work takes longer than a call: a request is
 // submitted, and its result waited for or fetched later.
 type tasks interface {
 	Post(ctx context.Context, req *gateway.Request) (*gateway.Answer, error)
@@ -95,8 +99,12 @@ func New(cfg Config) *Handler {
 		log = slog.New(slog.DiscardHandler)
 	}
 	upstream := recognize.Config{Transport: cfg.Relay, BaseURL: cfg.BaseURL, FindUpload: cfg.FindUpload, Ledger: cfg.Ledger}
-	return &Handler{
+	h := &Handler{
 		cfg: cfg, log: log, metrics: metric.Counter{W: cfg.Metrics}, cors: cors{cfg.AllowOrigin},
 		recognizer: recognize.NewRecognizer(upstream), generator: recognize.NewGenerator(upstream),
 	}
+	if cfg.Batches != nil {
+		h.batches = batches.New(*cfg.Batches)
+	}
+	return h
 }

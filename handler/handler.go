@@ -8,6 +8,7 @@
 //	response.go     an answer on its way out
 //	routes.go       which function answers which path
 //	passthrough.go  a call that is relayed as it is
+//	batches.go      many scans, while nobody waits: package batches
 //	tasks.go        what the upstream queues, in one call: package recognize
 //	uploads.go      a form for what is too large for a call
 //	tokens.go       a token request of an official SDK

@@ -38,6 +38,9 @@ func (h *Handler) logInvocation(ctx context.Context, inv *invocation) {
 		}
 		add(slog.Int("bytes_in", len(req.Body.B)))
 		add(slog.Int("bytes_out", inv.bytesOut))
+		if inv.record.Batch != "" {
+			add(slog.String("batch", inv.record.Batch))
+		}
 		if n := inv.record.UploadBytes; n > 0 {
 			add(slog.Int64("upload_bytes", n))
 			h.metrics.Bytes("UploadBytes", n)

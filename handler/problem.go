@@ -48,6 +48,9 @@ var problems = map[problem.Code]struct {
 	problem.UploadNotFound:       {http.StatusNotFound, "Upload not found"},
 	problem.UploadChanged:        {http.StatusConflict, "Upload changed"},
 	problem.BucketUnavailable:    {http.StatusServiceUnavailable, "Bucket unavailable"},
+	problem.BatchesUnavailable:   {http.StatusServiceUnavailable, "Batches unavailable"},
+	problem.BatchRunning:         {http.StatusConflict, "Another batch runs"},
+	problem.BatchNotFound:        {http.StatusNotFound, "Batch not found"},
 	problem.IdempotencyKeyReused: {http.StatusUnprocessableEntity, "Idempotency-Key reused"},
 	problem.RequestInProgress:    {http.StatusConflict, "Request in progress"},
 	problem.SubmissionUnknown:    {http.StatusConflict, "Submission unknown"},
@@ -59,7 +62,7 @@ var problems = map[problem.Code]struct {
 func severity(code problem.Code) slog.Level {
 	row, ok := problems[code]
 	switch {
-	case code == problem.CredentialsUnavailable, code == problem.BucketUnavailable, code == problem.Internal:
+	case code == problem.CredentialsUnavailable, code == problem.BucketUnavailable, code == problem.BatchesUnavailable, code == problem.Internal:
 		return slog.LevelError
 	case !ok || row.status >= 500:
 		return slog.LevelWarn

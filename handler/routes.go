@@ -29,6 +29,8 @@ var routes = []route{
 	{"/recognize", "/recognize", []string{"POST"}, false, (*Handler).recognize},
 	{"/recognize/{id}", "/recognize/{id}", []string{"GET", "DELETE"}, false, (*Handler).recognize},
 	{"/uploads", "/uploads", []string{"POST"}, false, (*Handler).upload},
+	{"/batches", "/batches", []string{"POST"}, false, (*Handler).batch},
+	{"/batches/{id}", "/batches/{id}", []string{"GET", "DELETE"}, false, (*Handler).batch},
 	{"/generate", "/generate", []string{"POST"}, false, (*Handler).generate},
 	{"/generate/{id}", "/generate/{id}", []string{"GET", "DELETE"}, false, (*Handler).generate},
 	{"/connect/token", "/connect/token", []string{"POST"}, true, (*Handler).relayToken},

@@ -65,6 +65,8 @@ func (t *hopTransport) failed(asked string, err error, took time.Duration) {
 		text += " from " + n.tokens
 	case t.hop == app.HopBucket:
 		text += " from " + n.bucket
+	case t.hop == app.HopMachine:
+		text += " from Step Functions"
 	default:
 		text = asked + " at " + n.upstream + ": " + text
 	}
@@ -80,6 +82,8 @@ func (t *hopTransport) answered(asked string, resp *http.Response, length int, k
 		text = fmt.Sprintf("%s at %s: %d%s, %s, in %s", asked, n.upstream, status, mediaType(resp.Header), size(length), elapsed(took))
 	case t.hop == app.HopBucket:
 		text = fmt.Sprintf("%s at %s: %d, %s, in %s", object(resp.Request), n.bucket, status, size(length), elapsed(took))
+	case t.hop == app.HopMachine:
+		text = fmt.Sprintf("%s at Step Functions: %d%s, in %s", operation(resp.Request), status, awsError(kept), elapsed(took))
 	case t.hop == app.HopSecret && status == http.StatusOK:
 		text = fmt.Sprintf("fetched from %s in %s", n.secrets, elapsed(took))
 	case t.hop == app.HopSecret:
@@ -107,6 +111,15 @@ func object(req *http.Request) string {
 		return what + " written"
 	}
 	return what + " read"
+}
+
+// operation is what AWS was asked to do.
+func operation(req *http.Request) string {
+	if req == nil {
+		return "asked"
+	}
+	_, name, _ := strings.Cut(req.Header.Get("X-Amz-Target"), ".")
+	return name
 }
 
 // cause says why there is no answer where the error's text is known to hold no

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"omr-relay/handler/gateway"
+	"omr-relay/handler/input"
 	"omr-relay/internal/jsonscan"
 	"omr-relay/internal/omr"
 	"omr-relay/internal/problem"
@@ -52,11 +53,11 @@ var settings = []setting{
 // the upstream's own JSON task. Each may have settings in the query, too.
 func readMarkup(req *gateway.Request) (*form, error) {
 	f := &form{chosen: map[string]any{}}
-	mediaType, params, err := contentOf(req)
+	mediaType, params, err := input.ContentOf(req)
 	if err != nil {
 		return nil, err
 	}
-	if err := readQuery(req.Query, f.choose); err != nil {
+	if err := input.Query(req.Query, f.choose); err != nil {
 		return nil, err
 	}
 	switch mediaType {
@@ -88,7 +89,7 @@ func (f *form) settle() error {
 		return nil
 	}
 	if f.settings != nil {
-		return errInput(fieldSettings, "there are some as JSON and some as fields, or in the query")
+		return input.Err(fieldSettings, "there are some as JSON and some as fields, or in the query")
 	}
 	f.settings, _ = json.Marshal(f.chosen) // texts and numbers always marshal
 	return nil
@@ -106,7 +107,7 @@ func (f *form) choose(name, value string) error {
 	if s.number {
 		n, err := strconv.Atoi(value)
 		if err != nil || n < 0 {
-			return errInput(s.name, "it must be a whole number")
+			return input.Err(s.name, "it must be a whole number")
 		}
 		f.chosen[s.name] = n
 		return nil
@@ -114,7 +115,7 @@ func (f *form) choose(name, value string) error {
 	if s.values != nil {
 		at := slices.IndexFunc(s.values, func(v string) bool { return strings.EqualFold(v, value) })
 		if at < 0 {
-			return errInput(s.name, "it must be one of %s", strings.Join(s.values, ", "))
+			return input.Err(s.name, "it must be one of %s", strings.Join(s.values, ", "))
 		}
 		value = s.values[at]
 	}
@@ -133,7 +134,7 @@ func settingNames() string {
 func (f *form) readForm(body []byte, boundary string) error {
 	parts, err := splitMultipart(body, boundary)
 	if err != nil {
-		return errMalformed("multipart/form-data")
+		return input.ErrMalformed("multipart/form-data")
 	}
 	for _, p := range parts {
 		switch strings.ToLower(p.name) {
@@ -155,7 +156,7 @@ func (f *form) readForm(body []byte, boundary string) error {
 
 func (f *form) setMarkup(data []byte) error {
 	if f.markup.data != nil {
-		return errInput(fieldMarkup, "there is more than one")
+		return input.Err(fieldMarkup, "there is more than one")
 	}
 	f.markup.data = slices.Clip(data)
 	return nil
@@ -165,7 +166,7 @@ func (f *form) setMarkup(data []byte) error {
 func (f *form) setSettings(raw []byte) error {
 	none := func(string, []byte) error { return nil }
 	if !json.Valid(raw) || jsonscan.Object(raw, none) != nil {
-		return errInput(fieldSettings, "they must be a JSON object")
+		return input.Err(fieldSettings, "they must be a JSON object")
 	}
 	f.settings = raw
 	return nil
@@ -173,20 +174,20 @@ func (f *form) setSettings(raw []byte) error {
 
 // readJSON reads the upstream's own task.
 func (f *form) readJSON(body []byte) error {
-	return jsonProblem(jsonscan.Object(body, func(name string, value []byte) error {
+	return input.JSONProblem(jsonscan.Object(body, func(name string, value []byte) error {
 		if string(value) == "null" {
 			return nil
 		}
 		switch strings.ToLower(name) {
 		case "markupfile", "markup":
-			data, err := decode(fieldMarkup, value)
+			data, err := input.Decode(fieldMarkup, value)
 			if err != nil {
 				return err
 			}
 			return f.setMarkup(data)
 		case "images":
 			return jsonscan.Object(value, func(name string, value []byte) error {
-				data, err := decode(fieldImage, value)
+				data, err := input.Decode(fieldImage, value)
 				f.images = append(f.images, file{name: name, data: data})
 				return err
 			})
@@ -203,14 +204,14 @@ func (f *form) check() error {
 	text := strings.TrimSpace(string(f.markup.data[:min(len(f.markup.data), 1024)]))
 	switch {
 	case text == "":
-		return errInput(fieldMarkup, "there is none")
+		return input.Err(fieldMarkup, "there is none")
 	case !utf8.Valid(f.markup.data) || strings.Contains(text, "\x00"):
-		return errInput(fieldMarkup, "it is not text in UTF-8")
+		return input.Err(fieldMarkup, "it is not text in UTF-8")
 	}
 	names := map[string]bool{}
 	for i, image := range f.images {
 		if image.name == "" || names[image.name] {
-			return errInput(fieldImage, "number %d needs a name of its own, by which the markup speaks of it", i+1)
+			return input.Err(fieldImage, "number %d needs a name of its own, by which the markup speaks of it", i+1)
 		}
 		names[image.name] = true
 		if err := checkImage(i+1, image.data); err != nil {

@@ -40,17 +40,6 @@ func newLimits(ctx context.Context, h http.Header) limits {
 	return l
 }
 
-// prefers reports whether a preference without a value is among those of Prefer.
-func prefers(h http.Header, name string) bool {
-	for preference := range strings.SplitSeq(strings.Join(h.Values("Prefer"), ","), ",") {
-		preference, _, _ = strings.Cut(preference, ";")
-		if strings.EqualFold(strings.TrimSpace(preference), name) {
-			return true
-		}
-	}
-	return false
-}
-
 // preferredWait reads Prefer (RFC 7240): wait=N seconds, and respond-async for
 // no wait where no other is given. What cannot be read is no preference.
 func preferredWait(h http.Header) (wait time.Duration, ok bool) {

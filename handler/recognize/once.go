@@ -4,12 +4,11 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
-	"net/http"
-	"strings"
 	"sync"
 	"time"
 
 	"omr-relay/handler/gateway"
+	"omr-relay/handler/input"
 	"omr-relay/internal/budget"
 	"omr-relay/internal/callrecord"
 	"omr-relay/internal/idempotency"
@@ -31,13 +30,13 @@ type submission struct {
 // ledger tells which were submitted before, or that it must not be submitted now.
 func begin(ctx context.Context, ledger *idempotency.Ledger, req *gateway.Request, in *scans) (*submission, error) {
 	s := &submission{tasks: newTasks(in), records: noRecorder{}}
-	key, err := idempotencyKey(req.Header)
+	key, err := input.IdempotencyKey(req.Header)
 	if err != nil || key == "" || ledger == nil {
 		return s, err
 	}
 	entry, err := ledger.Begin(ctx, idempotency.Request{
 		Caller: req.Caller.Digest(), Key: key, Fingerprint: in.fingerprint(),
-		Until: lastMoment(ctx), Resubmit: prefers(req.Header, "resubmit"),
+		Until: lastMoment(ctx), Resubmit: input.Prefers(req.Header, "resubmit"),
 	})
 	if err != nil {
 		return nil, err
@@ -67,35 +66,6 @@ func lastMoment(ctx context.Context) time.Time {
 		return end.Add(budget.AnswerReserve)
 	}
 	return time.Now().Add(budget.Undeadlined)
-}
-
-// idempotencyKey reads the header's one value: a string as structured fields have
-// it (RFC 9651 §3.3.3), or the same without its quotes, as most clients send it. It
-// is empty where there is no header.
-func idempotencyKey(h http.Header) (string, error) {
-	values := h.Values("Idempotency-Key")
-	if len(values) == 0 {
-		return "", nil
-	}
-	key := strings.TrimSpace(values[0])
-	if inner, quoted := strings.CutPrefix(key, `"`); quoted {
-		end := len(inner) - 1
-		if end < 0 || inner[end] != '"' {
-			return "", errKey()
-		}
-		key = strings.NewReplacer(`\\`, `\`, `\"`, `"`).Replace(inner[:end])
-	}
-	if len(values) > 1 || key == "" || len(key) > maxKey || strings.ContainsFunc(key, func(r rune) bool { return r < ' ' || r > '~' }) {
-		return "", errKey()
-	}
-	return key, nil
-}
-
-const maxKey = 255
-
-func errKey() error {
-	return &problem.Error{Code: problem.BadRequest,
-		Detail: "There is one Idempotency-Key at most, of 1 to 255 printable ASCII characters, such as a UUID. Nothing was submitted."}
 }
 
 // fingerprint is of what the request asks for, and not of its bytes: a form that is

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"omr-relay/handler/gateway"
+	"omr-relay/handler/input"
 	"omr-relay/internal/document"
 	"omr-relay/internal/jsonscan"
 	"omr-relay/internal/omr"
@@ -26,11 +27,11 @@ type scans struct {
 // a call is paid for.
 func readScans(req *gateway.Request, uploads bool) (*scans, error) {
 	s := &scans{uploads: uploads}
-	mediaType, params, err := contentOf(req)
+	mediaType, params, err := input.ContentOf(req)
 	if err != nil {
 		return nil, err
 	}
-	if err := readQuery(req.Query, s.setOption); err != nil {
+	if err := input.Query(req.Query, s.setOption); err != nil {
 		return nil, err
 	}
 	switch mediaType {
@@ -57,7 +58,7 @@ func readScans(req *gateway.Request, uploads bool) (*scans, error) {
 func (s *scans) readForm(body []byte, boundary string) error {
 	parts, err := splitMultipart(body, boundary)
 	if err != nil {
-		return errMalformed("multipart/form-data")
+		return input.ErrMalformed("multipart/form-data")
 	}
 	for _, p := range parts {
 		switch fieldOf(p.name) {
@@ -115,7 +116,7 @@ func (s *scans) addUpload(id string) error {
 	case !s.uploads:
 		return errField(fieldUpload)
 	case id == "" || len(id) > maxUploadID:
-		return errInput(fieldUpload, "it must be the id that POST /uploads gave")
+		return input.Err(fieldUpload, "it must be the id that POST /uploads gave")
 	}
 	s.images = append(s.images, file{upload: id})
 	return nil
@@ -128,7 +129,7 @@ const maxUploadID = 128
 // paid for and not be kept.
 func errField(field string) error {
 	if field == fieldUpload {
-		return errInput(fieldUpload, "there is no bucket here to upload to")
+		return input.Err(fieldUpload, "there is no bucket here to upload to")
 	}
 	return &problem.Error{Code: problem.InvalidInput,
 		Detail: "There is a field that is none of image, upload, omrFile (or pattern), outputFormat (or format) and recognitionThreshold."}
@@ -148,14 +149,14 @@ func (s *scans) setFormat(text string) error {
 		s.format = f
 		return nil
 	default:
-		return errInput(fieldFormat, "it must be CSV, JSON or XML")
+		return input.Err(fieldFormat, "it must be CSV, JSON or XML")
 	}
 }
 
 func (s *scans) setThreshold(text string) error {
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 0 || n > 100 {
-		return errInput(fieldThreshold, "it must be a whole number from 0 to 100, or be left out")
+		return input.Err(fieldThreshold, "it must be a whole number from 0 to 100, or be left out")
 	}
 	s.threshold = &n
 	return nil
@@ -171,7 +172,7 @@ func (s *scans) readJSON(body []byte) error {
 		case fieldImage:
 			return s.readImages(value)
 		case fieldPattern:
-			data, err := decode(fieldPattern, value)
+			data, err := input.Decode(fieldPattern, value)
 			if err != nil {
 				return err
 			}
@@ -179,7 +180,7 @@ func (s *scans) readJSON(body []byte) error {
 		case fieldFormat:
 			text, err := jsonscan.Unquote(value)
 			if err != nil {
-				return errInput(fieldFormat, "it must be a text")
+				return input.Err(fieldFormat, "it must be a text")
 			}
 			return s.setFormat(string(text))
 		case fieldThreshold:
@@ -190,13 +191,13 @@ func (s *scans) readJSON(body []byte) error {
 			return errField(field)
 		}
 	})
-	return jsonProblem(err)
+	return input.JSONProblem(err)
 }
 
 // readImages takes the upstream's list, or one image alone.
 func (s *scans) readImages(value []byte) error {
 	if value[0] != '[' {
-		data, err := decode(fieldImage, value)
+		data, err := input.Decode(fieldImage, value)
 		s.images = append(s.images, file{data: data})
 		return err
 	}
@@ -204,7 +205,7 @@ func (s *scans) readImages(value []byte) error {
 		if element[0] == '{' {
 			return s.readReference(element)
 		}
-		data, err := decode(fieldImage, element)
+		data, err := input.Decode(fieldImage, element)
 		s.images = append(s.images, file{data: data})
 		return err
 	})
@@ -215,12 +216,12 @@ func (s *scans) readReference(object []byte) error {
 	count := len(s.images)
 	err := jsonscan.Object(object, func(name string, value []byte) error {
 		if fieldOf(name) != fieldUpload {
-			return errInput(fieldImage, `an image that is an object has one member, "upload"`)
+			return input.Err(fieldImage, `an image that is an object has one member, "upload"`)
 		}
 		return s.readUpload(value)
 	})
 	if err == nil && len(s.images) != count+1 {
-		err = errInput(fieldImage, `an image that is an object has one member, "upload"`)
+		err = input.Err(fieldImage, `an image that is an object has one member, "upload"`)
 	}
 	return err
 }
@@ -228,7 +229,7 @@ func (s *scans) readReference(object []byte) error {
 func (s *scans) readUpload(value []byte) error {
 	id, err := jsonscan.Unquote(value)
 	if err != nil {
-		return errInput(fieldUpload, "it must be the id that POST /uploads gave")
+		return input.Err(fieldUpload, "it must be the id that POST /uploads gave")
 	}
 	return s.addUpload(string(id))
 }
@@ -237,11 +238,11 @@ func (s *scans) readUpload(value []byte) error {
 func (s *scans) check() error {
 	switch count := len(s.images); {
 	case count == 0:
-		return errInput(fieldImage, "there is none")
+		return input.Err(fieldImage, "there is none")
 	case count > MaxImages:
-		return errInput(fieldImage, "there are %d, and %d at most can be in one request", count, MaxImages)
+		return input.Err(fieldImage, "there are %d, and %d at most can be in one request", count, MaxImages)
 	case count > 1 && s.format == omr.XML:
-		return errInput(fieldFormat, "several images make a table, CSV or JSON, and no XML")
+		return input.Err(fieldFormat, "several images make a table, CSV or JSON, and no XML")
 	}
 	for i := range s.images {
 		if s.images[i].upload == "" {

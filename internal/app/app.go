@@ -33,6 +33,8 @@ const (
 	HopUpstream Hop = "upstream"
 	// HopBucket is S3, where there is a bucket.
 	HopBucket Hop = "bucket"
+	// HopMachine is Step Functions, where there is a state machine.
+	HopMachine Hop = "batches"
 )
 
 // Options are what Config, which is the user's, does not tell.
@@ -41,6 +43,8 @@ type Options struct {
 	AWS aws.Config
 	// Bucket is the configuration of the S3 client; nil is AWS.
 	Bucket *aws.Config
+	// Machine is the configuration of the Step Functions client; nil is AWS.
+	Machine *aws.Config
 	// Log takes JSON lines, one Write each, never two at once; nil is silent.
 	Log io.Writer
 	// Metrics has metrics written to Log as well.
@@ -119,6 +123,9 @@ func New(cfg config.Config, opts Options) *Relay {
 	if cfg.Bucket != "" {
 		r.Bucket = newBucket(cfg, opts)
 		serving = withBucket(serving, r.Bucket)
+		if cfg.StateMachine != "" {
+			serving = withBatches(serving, r.Bucket, cfg, opts)
+		}
 	}
 	r.Handler = handler.New(serving)
 	return r

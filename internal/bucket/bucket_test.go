@@ -136,7 +136,7 @@ func TestFaults(t *testing.T) {
 		{400, "ExpiredToken", problem.BucketUnavailable, problem.BucketUnavailable, "S3 denies access to the bucket"},
 		{403, "", problem.BucketUnavailable, problem.BucketUnavailable, "S3 denies access to the bucket"},
 		{404, "NoSuchKey", problem.UploadNotFound, "", ""},
-		{404, "", problem.UploadNotFound, "", ""},
+		{404, "", problem.BucketUnavailable, problem.BucketUnavailable, "S3 failed"},
 		{404, "NoSuchBucket", problem.BucketUnavailable, problem.BucketUnavailable, "there is no such bucket"},
 		{503, "SlowDown", problem.BucketUnavailable, problem.BucketUnavailable, "S3 is throttling"},
 		{429, "", problem.BucketUnavailable, problem.BucketUnavailable, "S3 is throttling"},
@@ -381,6 +381,7 @@ func TestSilence(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("If-Match") != "" && streams.Add(1) == 1 {
 			w.Header().Set("Content-Length", fmt.Sprint(len(data)))
+			w.Header().Set("ETag", r.Header.Get("If-Match"))
 			_, _ = w.Write(data[:100_000])
 			_ = http.NewResponseController(w).Flush()
 			<-r.Context().Done()

@@ -42,8 +42,26 @@ func (f Files) Find(ctx context.Context, key string) (*Upload, error) {
 
 // Write stores an object whole, or not at all. body is read from its beginning.
 func (f Files) Write(ctx context.Context, key string, body io.ReadSeeker, contentType string) error {
-	_, err := f.bucket.client.PutObject(ctx, &s3.PutObjectInput{Bucket: &f.bucket.name, Key: &key, Body: body, ContentType: &contentType})
-	return fileFault(err)
+	_, err := f.put(ctx, &s3.PutObjectInput{Key: &key, Body: body, ContentType: &contentType})
+	return err
+}
+
+// Create is Write where there is no object yet. Where there is one, created is false;
+// that may have been an attempt of this very call, whose answer was lost.
+func (f Files) Create(ctx context.Context, key string, body io.ReadSeeker, contentType string) (created bool, err error) {
+	return f.put(ctx, &s3.PutObjectInput{Key: &key, Body: body, ContentType: &contentType, IfNoneMatch: new("*")})
+}
+
+func (f Files) put(ctx context.Context, in *s3.PutObjectInput) (written bool, err error) {
+	in.Bucket = &f.bucket.name
+	out, err := f.bucket.client.PutObject(ctx, in)
+	switch {
+	case in.IfNoneMatch != nil && lostRace(err):
+		return false, nil
+	case err == nil && aws.ToString(out.ETag) == "":
+		err = errNotS3 // nobody knows that it was written
+	}
+	return err == nil, fileFault(err)
 }
 
 // Copy copies an object within S3. from may be another prefix's.

@@ -15,6 +15,7 @@
 //	   ├─ the bucket, if there is one
 //	   │  ├─ BucketAnswer              3 s   until one request to S3 is answered, which the SDK repeats
 //	   │  └─ BucketSilence             3 s   of S3 in the middle of an upload, before it is asked for the rest
+//	   ├─ MachineAttempt             3 s   one request to Step Functions, which the SDK repeats
 //	   ├─ Dial, then TLSHandshake   3 + 4 s  a new connection to any of the hosts
 //	   └─ RefreshJoin                  1 s   the wait, after the answer, for a refresh begun beside it
 //	WarmUp                             5 s   both halves of a warm-up
@@ -48,6 +49,9 @@ const (
 	// BucketSilence is far above S3's pauses between two bytes, and leaves time for
 	// the rest of a scan by another connection.
 	BucketSilence = 3 * time.Second
+
+	// MachineAttempt leaves an invocation time for the SDK's next attempt.
+	MachineAttempt = 3 * time.Second
 
 	// TokenAttempt is of one token request: a black hole must leave time for another.
 	TokenAttempt = 8 * time.Second

@@ -49,6 +49,9 @@ type Record struct {
 	// it is no failure of the invocation's. Its text is safe to log.
 	WaitErr error
 
+	// Batch is the id of the one that the request is about. It may be logged: only its
+	// caller can do anything with it.
+	Batch string
 	// UploadBytes counts what the uploads have that the request named.
 	UploadBytes int64
 	// LedgerErr is why an Idempotency-Key's record could not be written once there

@@ -23,6 +23,8 @@ type Config struct {
 	AllowOrigin    string        // OMR_ALLOW_ORIGIN: one origin, or empty
 	Bucket         string        // OMR_BUCKET: a name, or empty
 	MaxUpload      int64         // OMR_MAX_UPLOAD_MEGABYTES, in bytes
+	StateMachine   string        // OMR_STATE_MACHINE: an ARN, or empty
+	MaxSheets      int           // OMR_MAX_SHEETS
 	LogLevel       slog.Level    // AWS_LAMBDA_LOG_LEVEL
 }
 
@@ -35,11 +37,17 @@ const (
 	// use to anybody.
 	defaultMaxUpload = 50
 	maxMaxUpload     = 200
+
+	defaultMaxSheets = 3000
+	maxMaxSheets     = 100_000
 )
 
 // bucketName is what S3 allows of a general purpose bucket's:
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 var bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
+
+// stateMachine is an ARN as Step Functions gives it to machines with plain names.
+var stateMachine = regexp.MustCompile(`^arn:aws[a-z-]*:states:[a-z0-9-]+:[0-9]{12}:stateMachine:[A-Za-z0-9_-]{1,80}$`)
 
 // FromEnv reads the configuration through getenv. Its error holds every
 // fault at once, each named by its variable; values are not repeated, for a
@@ -96,6 +104,19 @@ func FromEnv(getenv func(string) string) (Config, error) {
 			fault("OMR_MAX_UPLOAD_MEGABYTES", "not a whole number from 1 to %d", maxMaxUpload)
 		}
 		c.MaxUpload = n << 20
+	}
+	switch c.StateMachine = getenv("OMR_STATE_MACHINE"); {
+	case c.StateMachine == "":
+	case !stateMachine.MatchString(c.StateMachine):
+		fault("OMR_STATE_MACHINE", "not the ARN of a state machine")
+	case c.Bucket == "":
+		fault("OMR_STATE_MACHINE", "set, and OMR_BUCKET is not: batches lie in the bucket")
+	}
+	c.MaxSheets = defaultMaxSheets
+	if text := getenv("OMR_MAX_SHEETS"); text != "" {
+		if c.MaxSheets, err = strconv.Atoi(text); err != nil || c.MaxSheets < 1 || c.MaxSheets > maxMaxSheets {
+			fault("OMR_MAX_SHEETS", "not a whole number from 1 to %d", maxMaxSheets)
+		}
 	}
 	c.LogLevel = logLevel(getenv("AWS_LAMBDA_LOG_LEVEL"))
 	return c, errors.Join(faults...)

@@ -232,3 +232,40 @@ func TestConfigBucket(t *testing.T) {
 		}
 	}
 }
+
+func TestConfigBatches(t *testing.T) {
+	const machine = "arn:aws:states:eu-central-1:123456789012:stateMachine:BatchStateMachine-aB3_x"
+	const notARN, notNumber = "OMR_STATE_MACHINE: not the ARN of a state machine", "OMR_MAX_SHEETS: not a whole number from 1 to 100000"
+	for _, tt := range []struct {
+		machine, sheets string
+		want            int
+		fault           string
+	}{
+		{"", "", 3000, ""},
+		{machine, "1", 1, ""},
+		{strings.Replace(machine, "aws", "aws-us-gov", 1), "100000", 100_000, ""},
+		{machine, "0", 0, notNumber},
+		{machine, "100001", 0, notNumber},
+		{machine, "1e3", 0, notNumber},
+		{machine, canary, 0, notNumber},
+		{canary, "", 0, notARN},
+		{machine + ":1", "", 0, notARN},
+		{machine + "\n", "", 0, notARN},
+		{strings.Replace(machine, "stateMachine", "execution", 1), "", 0, notARN},
+		{strings.Replace(machine, "states", "lambda", 1), "", 0, notARN},
+	} {
+		cfg, err := config.FromEnv(env(map[string]string{
+			"OMR_SECRET_ID": "s", "OMR_BUCKET": "relay-scans", "OMR_STATE_MACHINE": tt.machine, "OMR_MAX_SHEETS": tt.sheets,
+		}))
+		switch {
+		case tt.fault == "" && (err != nil || cfg.StateMachine != tt.machine || cfg.MaxSheets != tt.want):
+			t.Errorf("%q %q: %+v, %v", tt.machine, tt.sheets, cfg, err)
+		case tt.fault != "" && (err == nil || err.Error() != tt.fault):
+			t.Errorf("%q %q: %v, want %s", tt.machine, tt.sheets, err, tt.fault)
+		}
+	}
+	_, err := config.FromEnv(env(map[string]string{"OMR_SECRET_ID": "s", "OMR_STATE_MACHINE": machine}))
+	if err == nil || !strings.HasPrefix(err.Error(), "OMR_STATE_MACHINE: set, and OMR_BUCKET is not") {
+		t.Errorf("a state machine without a bucket: %v", err)
+	}
+}

@@ -29,6 +29,9 @@ func TestDocumentedSettings(t *testing.T) {
 		"OMR_ALLOW_ORIGIN": "none",
 		"OMR_BUCKET":       "none",
 
+		"OMR_STATE_MACHINE": "none",
+		"OMR_MAX_SHEETS":    fmt.Sprintf("`%d`", defaults.MaxSheets),
+
 		"OMR_MAX_UPLOAD_MEGABYTES": fmt.Sprintf("`%d`", defaults.MaxUpload>>20),
 
 		"OMR_WARMUP_INTERVAL":  "`" + strings.TrimSuffix(defaults.WarmupInterval.String(), "0s") + "`",
@@ -60,13 +63,16 @@ func TestDocumentedSettings(t *testing.T) {
 }
 
 // TestDocumentedParameters holds docs/settings.md against the template's
-// parameters: each once, in one table or the other, and the second with their defaults.
+// parameters: each in one table or the other, and the second with their defaults. One
+// parameter may set several variables.
 func TestDocumentedParameters(t *testing.T) {
 	doc := file(t, "../../docs/settings.md")
 	parameters := templateParameters(t)
 	var documented []string
 	for _, row := range regexp.MustCompile("(?m)^\\| `OMR_[A-Z_]+` \\| `(\\w+)` \\||^\\| `AWS_[A-Z_]+` \\| `(\\w+)` \\|").FindAllStringSubmatch(doc, -1) {
-		documented = append(documented, row[1]+row[2])
+		if name := row[1] + row[2]; !slices.Contains(documented, name) {
+			documented = append(documented, name)
+		}
 	}
 	for _, row := range regexp.MustCompile("(?m)^\\| `([A-Z][a-z]\\w+)` \\|.*\\| (\\S+) \\|$").FindAllStringSubmatch(doc, -1) {
 		documented = append(documented, row[1])

@@ -4,6 +4,7 @@
 // Each file uses those below it:
 //
 //	maprun.go      how fast the map of a running batch goes
+//	erase.go       batches that are erased
 //	executions.go  batches: started, told of, stopped
 //	fault.go       what an error of Step Functions' means
 package executions
@@ -56,7 +57,8 @@ type Execution struct {
 	Error string
 	// Input is what it was given, and Output what came of it, in JSON.
 	Input, Output string
-	// Sheets are those of its map; zero before there is one.
+	// Sheets are those of its map; zero before there is one, and where it succeeded: what
+	// came of it says more.
 	Sheets Counts
 }
 
@@ -68,9 +70,12 @@ type Counts struct{ Total, Pending, Running, Succeeded, Failed int }
 // underscores, 80 at most.
 func (m *Machine) Start(ctx context.Context, name string, input any) error {
 	text, _ := json.Marshal(input) // plain values always marshal
-	_, err := m.client.StartExecution(ctx, &sfn.StartExecutionInput{StateMachineArn: &m.arn, Name: &name, Input: aws.String(string(text))})
+	out, err := m.client.StartExecution(ctx, &sfn.StartExecutionInput{StateMachineArn: &m.arn, Name: &name, Input: aws.String(string(text))})
 	if _, ok := errors.AsType[*types.ExecutionAlreadyExists](err); ok {
 		return nil // it ran before: what became of it, Describe tells
+	}
+	if err == nil && aws.ToString(out.ExecutionArn) != m.execution(name) {
+		err = errNotTheirs
 	}
 	return fault(err)
 }
@@ -82,12 +87,18 @@ func (m *Machine) Describe(ctx context.Context, name string) (*Execution, bool, 
 	if _, ok := errors.AsType[*types.ExecutionDoesNotExist](err); ok {
 		return nil, false, nil
 	}
+	if err == nil && aws.ToString(out.ExecutionArn) != arn {
+		err = errNotTheirs
+	}
 	if err != nil {
 		return nil, false, fault(err)
 	}
 	e := &Execution{
 		Status: statusOf(out.Status), Started: aws.ToTime(out.StartDate), Ended: aws.ToTime(out.StopDate),
 		Error: aws.ToString(out.Error), Input: aws.ToString(out.Input), Output: aws.ToString(out.Output),
+	}
+	if e.Status == Succeeded || strings.HasPrefix(name, erasePrefix) {
+		return e, true, nil
 	}
 	run, ok, err := m.mapRun(ctx, arn)
 	if err == nil && ok {
@@ -111,18 +122,21 @@ func statusOf(s types.ExecutionStatus) Status {
 
 // Stop ends an execution. One that has ended stays as it is.
 func (m *Machine) Stop(ctx context.Context, name string) error {
-	_, err := m.client.StopExecution(ctx, &sfn.StopExecutionInput{
+	out, err := m.client.StopExecution(ctx, &sfn.StopExecutionInput{
 		ExecutionArn: aws.String(m.execution(name)), Error: aws.String("Stopped"), Cause: aws.String("by its caller"),
 	})
 	if _, ok := errors.AsType[*types.ExecutionDoesNotExist](err); ok {
 		return nil
 	}
+	if err == nil && out.StopDate == nil {
+		err = errNotTheirs
+	}
 	return fault(err)
 }
 
-// ErasePrefix begins the names of executions that erase a batch: beside others they do
+// erasePrefix begins the names of executions that erase a batch: beside others they do
 // no harm.
-const ErasePrefix = "erase-"
+const erasePrefix = "erase-"
 
 // Earliest returns the name of the batch that has been running for the longest time, or
 // nothing.
@@ -131,12 +145,15 @@ func (m *Machine) Earliest(ctx context.Context) (string, error) {
 	pages := sfn.NewListExecutionsPaginator(m.client, &sfn.ListExecutionsInput{StateMachineArn: &m.arn, StatusFilter: types.ExecutionStatusRunning})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
+		if err == nil && page.Executions == nil {
+			err = errNotTheirs
+		}
 		if err != nil {
 			return "", fault(err)
 		}
 		for _, e := range page.Executions {
 			at, called := aws.ToTime(e.StartDate), aws.ToString(e.Name)
-			if strings.HasPrefix(called, ErasePrefix) {
+			if strings.HasPrefix(called, erasePrefix) {
 				continue
 			}
 			if name == "" || at.Before(began) || at.Equal(began) && called < name {

@@ -2,6 +2,8 @@ package executions
 
 import (
 	"errors"
+	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,8 +17,49 @@ func fault(err error) error {
 	if err == nil {
 		return nil
 	}
-	return &problem.Error{Code: problem.BatchesUnavailable, RetryAfter: 5 * time.Second, Err: &coded{err},
-		Detail: "Step Functions cannot be used at present.", Reason: "Step Functions failed"}
+	e := &problem.Error{Code: problem.BatchesUnavailable, RetryAfter: 5 * time.Second, Err: &coded{err},
+		Detail: "Batches cannot be started, asked for or ended at present."}
+	switch code := codeOf(err); {
+	case slices.Contains([]string{"AccessDeniedException", "UnrecognizedClientException", "InvalidSignatureException", "ExpiredTokenException", "IncompleteSignature", "MissingAuthenticationToken"}, code):
+		e.Reason, e.RetryAfter = "Step Functions denies access", 30*time.Second
+	case code == "StateMachineDoesNotExist", code == "StateMachineDeleting", code == "InvalidArn":
+		e.Reason, e.RetryAfter = "there is no such state machine", 30*time.Second
+	case code == "ThrottlingException", code == "ExecutionLimitExceeded", status(err) == http.StatusTooManyRequests:
+		e.Reason = "Step Functions is throttling"
+	case errors.Is(err, errNotTheirs), status(err) != 0:
+		e.Reason = "Step Functions failed"
+	default:
+		e.Reason = "Step Functions cannot be reached, or broke off"
+	}
+	return e
+}
+
+// errNotTheirs is for what is answered with success, and cannot be of Step Functions.
+const errNotTheirs = constant("the answer is not one of Step Functions'")
+
+// constant is an error whose text may be logged.
+type constant string
+
+func (e constant) Error() string    { return string(e) }
+func (e constant) SafeText() string { return string(e) }
+
+func codeOf(err error) string {
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
+		return api.ErrorCode()
+	}
+	return ""
+}
+
+// status is that of the answer that err is made of, or 0 if none came.
+func status(err error) int {
+	answer, ok := errors.AsType[interface {
+		error
+		HTTPStatusCode() int
+	}](err)
+	if !ok {
+		return 0
+	}
+	return answer.HTTPStatusCode()
 }
 
 // coded is an error of the SDK's that shows the service's code for it, and none of its
@@ -28,11 +71,7 @@ func (e *coded) Unwrap() error { return e.err }
 
 // SafeText implements [problem.Safe].
 func (e *coded) SafeText() string {
-	api, ok := errors.AsType[smithy.APIError](e.err)
-	if !ok {
-		return problem.Describe(e.err)
-	}
-	code := api.ErrorCode()
+	code := codeOf(e.err)
 	if code == "" || len(code) > 64 || strings.ContainsFunc(code, func(r rune) bool { return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') }) {
 		return problem.Describe(e.err)
 	}

@@ -35,6 +35,9 @@ func (m *Machine) SetConcurrency(ctx context.Context, run string, to int) error 
 // mapRun is the latest of an execution, which has one in all.
 func (m *Machine) mapRun(ctx context.Context, execution string) (*sfn.DescribeMapRunOutput, bool, error) {
 	list, err := m.client.ListMapRuns(ctx, &sfn.ListMapRunsInput{ExecutionArn: &execution})
+	if err == nil && list.MapRuns == nil {
+		err = errNotTheirs
+	}
 	if err != nil {
 		return nil, false, fault(err)
 	}

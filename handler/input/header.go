@@ -1,0 +1,49 @@
+package input
+
+import (
+	"net/http"
+	"strings"
+
+	"omr-relay/internal/problem"
+)
+
+// IdempotencyKey reads the header's one value: a string as structured fields have it
+// (RFC 9651 §3.3.3), or the same without its quotes, as most clients send it. It is
+// empty where there is no header.
+func IdempotencyKey(h http.Header) (string, error) {
+	values := h.Values("Idempotency-Key")
+	if len(values) == 0 {
+		return "", nil
+	}
+	key := strings.TrimSpace(values[0])
+	if inner, quoted := strings.CutPrefix(key, `"`); quoted {
+		end := len(inner) - 1
+		if end < 0 || inner[end] != '"' {
+			return "", errKey()
+		}
+		key = strings.NewReplacer(`\\`, `\`, `\"`, `"`).Replace(inner[:end])
+	}
+	if len(values) > 1 || key == "" || len(key) > maxKey || strings.ContainsFunc(key, func(r rune) bool { return r < ' ' || r > '~' }) {
+		return "", errKey()
+	}
+	return key, nil
+}
+
+const maxKey = 255
+
+func errKey() error {
+	return &problem.Error{Code: problem.BadRequest,
+		Detail: "There is one Idempotency-Key at most, of 1 to 255 printable ASCII characters, such as a UUID. Nothing was submitted."}
+}
+
+// Prefers reports whether a preference without a value is among those of Prefer (RFC
+// 7240).
+func Prefers(h http.Header, name string) bool {
+	for preference := range strings.SplitSeq(strings.Join(h.Values("Prefer"), ","), ",") {
+		preference, _, _ = strings.Cut(preference, ";")
+		if strings.EqualFold(strings.TrimSpace(preference), name) {
+			return true
+		}
+	}
+	return false
+}
