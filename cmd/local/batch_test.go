@@ -113,6 +113,14 @@ func TestBatchJudgesBeforeItSends(t *testing.T) {
 	spoilt := scansFolder(t, 1)
 	writeFile(t, filepath.Join(spoilt, "photo.heic"), "\x00\x00\x00\x18ftypheic\x00\x00")
 	writeFile(t, filepath.Join(spoilt, "locked.pdf"), "%PDF-1.7\n/Type /Page /Type /Page /Encrypt\n%%EOF")
+	if err := os.WriteFile(filepath.Join(spoilt, "line\nbreak.png"), []byte(readFile(t, filepath.Join(dir, "scan1.png"))), 0o600); err != nil {
+		t.Skip("this file system has no such names")
+	}
+	deep := filepath.Join(t.TempDir(), strings.Repeat("d", 100), strings.Repeat("e", 100))
+	if err := os.MkdirAll(deep, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, filepath.Join(deep, strings.Repeat("f", 80)+".png"), readFile(t, filepath.Join(dir, "scan1.png")))
 	large := t.TempDir()
 	writeFile(t, filepath.Join(large, "large.png"), string(largeScan(2<<20)))
 	for name, c := range map[string]struct {
@@ -124,6 +132,8 @@ func TestBatchJudgesBeforeItSends(t *testing.T) {
 		"an output":                       {[]string{dir, "-o", filepath.Join(t.TempDir(), "a.json")}, ".json ends in neither .csv nor .jsonl, which are the tables that a batch makes"},
 		"an empty folder":                 {[]string{t.TempDir()}, "no scans there"},
 		"spoilt scans":                    {[]string{spoilt}, "nothing was sent:\n  locked.pdf: an encrypted PDF: save it without a password\n  photo.heic: HEIC"},
+		"a name":                          {[]string{spoilt}, `"line\nbreak.png": a name with control characters, which no batch takes: rename it`},
+		"a long name":                     {[]string{filepath.Dir(filepath.Dir(deep))}, ".png: a name of more than 255 characters, which no batch takes: rename it"},
 		"a scan too large for the bucket": {[]string{large}, "large.png: 2.10 MB, and the relay's bucket takes 1.05 MB"},
 	} {
 		got := r.run(t.Context(), c.args...)
