@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -244,5 +245,18 @@ func TestBatchOrderFitsIntoACall(t *testing.T) {
 		if got := j.orderSize(); (got <= orderBytes) != fits {
 			t.Errorf("%d scans take %d bytes", count, got)
 		}
+	}
+}
+
+// Every name by which a batch fails has its words.
+func TestBatchErrorsAreKnown(t *testing.T) {
+	names := regexp.MustCompile(`(?m)^\t[A-Z]\w+ +Name += "(\w+)"`).FindAllStringSubmatch(readFile(t, "../../internal/batch/fault.go"), -1)
+	for _, name := range names {
+		if batchErrors[name[1]] == "" && name[1] != "AnotherBatchRuns" { // which is waited for
+			t.Errorf("%s has no words", name[1])
+		}
+	}
+	if len(names) < 7 {
+		t.Errorf("%q", names)
 	}
 }
