@@ -95,13 +95,13 @@ func TestBatchIsStoppedOrErased(t *testing.T) {
 		len(r.pauses) != maxTries {
 		t.Errorf("%+v after %v", got, r.pauses)
 	}
-	r.answer = gone("01")
+	r.answers(gone("01"))
 	r.batches[0].status = batchStopped
 	got = r.run(t.Context(), dir, "-o", out)
 	if got.status != exitOK || len(r.batches) != 2 || !strings.Contains(got.stderr, "it is not there any more: starting another, which pays for nothing that was recognized\n") {
 		t.Errorf("%+v", got)
 	}
-	r.answer = gone("03")
+	r.answers(gone("03"))
 	if got = r.run(t.Context(), dir, "-o", out); got.status != exitFailed || !strings.Contains(got.stderr, "3 was erased\n") {
 		t.Errorf("%+v", got)
 	}

@@ -76,13 +76,13 @@ func newBatchRelayOf(t *testing.T, steps int) *batchRelay {
 			path = "/batches/id"
 		}
 		r.seen[req.Method+" "+path]++
-		n := r.seen[req.Method+" "+path]
+		n, answer := r.seen[req.Method+" "+path], r.answer
 		r.mu.Unlock()
 		if req.Header.Get("Authorization") != "Bearer "+remoteKey {
 			w.WriteHeader(http.StatusForbidden)
 			return
 		}
-		if r.answer == nil || !r.answer(w, req, n) {
+		if answer == nil || !answer(w, req, n) {
 			r.serve(w, req, steps)
 		}
 	}))
@@ -224,6 +224,13 @@ func (r *batchRelay) tell(w http.ResponseWriter, b *fakeBatch) {
 		state["error"] = b.failure
 	}
 	_ = json.NewEncoder(w).Encode(state)
+}
+
+// answers has the relay answer like that from now on; calls may be under way.
+func (r *batchRelay) answers(by func(w http.ResponseWriter, req *http.Request, n int) bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.answer = by
 }
 
 // count is how often a call came.
