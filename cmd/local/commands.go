@@ -139,13 +139,18 @@ must look at to .exceptions.csv beside it. A .journal beside it, for your eyes
 alone, remembers what was submitted: broken off, the same command goes on where it
 was, and pays for no sheet twice. Without -o the table is printed.
 
+With --batch a deployed relay recognizes them in AWS, thousands if need be, once they
+are uploaded; this machine may be switched off meanwhile, and the same command picks
+the batch up. The tables that a batch makes are .csv and .jsonl.
+
 Exit status: 0 if every sheet has its answers; 1 if a person must look at some, or
 if it failed or was broken off; 2 if the command line, or a file that it names, was
 wrong, and nothing was sent.`,
 		Example: example(
 			"recognize events/sample --pattern events/sample/form.omr --sample",
 			"recognize scans/ --pattern form.omr -o answers.csv --url https://example.execute-api.eu-central-1.amazonaws.com/prod",
-			"recognize class.pdf late.jpg --pattern form.omr -o answers.json --jobs 8"),
+			"recognize class.pdf late.jpg --pattern form.omr -o answers.json --jobs 8",
+			"recognize scans/ --pattern form.omr -o answers.csv --batch"),
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return &usageError{"recognize takes FILEs or FOLDERs"}
@@ -157,16 +162,17 @@ wrong, and nothing was sent.`,
 	flags := command.Flags()
 	flags.StringVarP(&o.pattern, "pattern", "p", "", "the recognition pattern, an .omr `FILE`; required")
 	flags.StringVarP(&o.output, "output", "o", "", "write the table to this `FILE`")
-	flags.StringVar(&o.format, "format", "", "csv, json or xml `FORMAT`; by default as the output's name says, or csv")
+	flags.StringVar(&o.format, "format", "", "csv, json or xml `FORMAT`, of a batch csv or jsonl; by default as the output's name says, or csv")
 	flags.IntVar(&o.threshold, "threshold", -1, "recognition threshold of 0 to 100 `PERCENT`; -1 leaves it to Aspose")
-	flags.IntVarP(&o.jobs, "jobs", "j", 4, "sheets under way at once, an `N` of 1 to 64")
+	flags.IntVarP(&o.jobs, "jobs", "j", 4, "sheets under way, or uploads of a batch, at once, an `N` of 1 to 64")
 	flags.StringVar(&o.url, "url", "", "the `URL` of a deployed relay; else OMR_RELAY_URL")
 	flags.StringVar(&o.key, "key", "", "its API `KEY`; else OMR_RELAY_KEY, which no list of processes shows")
 	flags.BoolVar(&o.sample, "sample", false, "recognize nothing: answers are a stand-in's samples")
 	flags.BoolVar(&o.resubmit, "resubmit", false, "send sheets again that have no answers though they were, or may have been, received; each may be paid for again")
 	flags.BoolVar(&o.skip, "skip-unreadable", false, "go on without scans that cannot be sent, and list them as exceptions")
+	flags.BoolVar(&o.batch, "batch", false, "start a batch at the deployed relay, follow it, and fetch its tables")
 	noFiles(command, "threshold", "jobs", "url", "key")
-	complete(command, "format", cobra.FixedCompletions([]cobra.Completion{"csv", "json", "xml"}, cobra.ShellCompDirectiveNoFileComp))
+	complete(command, "format", cobra.FixedCompletions([]cobra.Completion{"csv", "json", "xml", "jsonl"}, cobra.ShellCompDirectiveNoFileComp))
 	complete(command, "pattern", func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		return []cobra.Completion{"omr"}, cobra.ShellCompDirectiveFilterFileExt
 	})

@@ -14,8 +14,10 @@ import (
 	"os/signal"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"omr-relay/internal/app"
+	"omr-relay/internal/recognition"
 )
 
 // The exit statuses.
@@ -47,13 +49,16 @@ func main() {
 // when the command line was wrong. args begin with the program's name. Ending ctx
 // cancels an invoke and stops start-api, after the requests it is serving.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, getenv func(string) string) int {
-	stderr = &lockedWriter{w: stderr}
+	return runOn(ctx, args, console{stdin: stdin, stdout: stdout, stderr: &lockedWriter{w: stderr}, getenv: getenv})
+}
+
+func runOn(ctx context.Context, args []string, c console) int {
 	begun := false
-	root := newRoot(filepath.Base(args[0]), console{stdin, stdout, stderr, getenv}, func() { begun = true })
+	root := newRoot(filepath.Base(args[0]), c, func() { begun = true })
 	root.SetArgs(args[1:])
-	root.SetIn(stdin)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
+	root.SetIn(c.stdin)
+	root.SetOut(c.stdout)
+	root.SetErr(c.stderr)
 	command, err := root.ExecuteContextC(ctx)
 	switch {
 	case err == nil:
@@ -62,10 +67,10 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return exitFailed
 	}
 	// When stderr is gone, the exit status is all that is left.
-	_, _ = fmt.Fprintf(stderr, "local: %v\n", err)
+	_, _ = fmt.Fprintf(c.stderr, "local: %v\n", err)
 	// Before a command has begun, only the command line can be wrong.
 	if _, wrong := errors.AsType[*usageError](err); wrong || !begun {
-		_, _ = fmt.Fprintf(stderr, "%s --help tells how it is used\n", command.CommandPath())
+		_, _ = fmt.Fprintf(c.stderr, "%s --help tells how it is used\n", command.CommandPath())
 		return exitUsage
 	}
 	return exitFailed
@@ -76,4 +81,15 @@ type console struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	getenv         func(string) string
+
+	// sleep, if not nil, waits in a timer's place: false where ctx ended before.
+	sleep func(ctx context.Context, d time.Duration) bool
+}
+
+// pause waits, or returns false if ctx ended before.
+func (c console) pause(ctx context.Context, d time.Duration) bool {
+	if c.sleep != nil {
+		return c.sleep(ctx, d)
+	}
+	return recognition.Sleep(ctx, d)
 }

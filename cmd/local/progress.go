@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -18,19 +19,23 @@ import (
 type progress struct {
 	w     io.Writer
 	bar   *progressbar.ProgressBar // nil: lines
+	doing string
 	total int
 
 	mu        sync.Mutex // guards what follows
 	n         int
+	last      string
 	sent, all int64 // bytes of the uploads under way
 }
 
-func newProgress(c console, total int) *progress {
-	p := &progress{w: c.stderr, total: total}
+func newProgress(c console, total int) *progress { return newProgressOf(c, "recognizing", total) }
+
+func newProgressOf(c console, doing string, total int) *progress {
+	p := &progress{w: c.stderr, doing: doing, total: total}
 	if isTerminal(c.stderr) && c.getenv("TERM") != "dumb" {
 		p.bar = progressbar.NewOptions(total,
 			progressbar.OptionSetWriter(c.stderr),
-			progressbar.OptionSetDescription("recognizing"),
+			progressbar.OptionSetDescription(doing),
 			progressbar.OptionShowCount(),
 			progressbar.OptionSetWidth(30),
 			progressbar.OptionThrottle(100*time.Millisecond),
@@ -55,6 +60,25 @@ func (p *progress) done(name string, o recognition.Outcome) {
 	_, _ = fmt.Fprintf(p.w, "%d/%d %s: %s\n", p.n, p.total, printable(name), o.Status)
 }
 
+// at tells of a count that somebody else keeps. What has been said is not said again.
+func (p *progress) at(n, total int, text string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.bar != nil {
+		if total != p.total {
+			p.total = total
+			p.bar.ChangeMax(total)
+		}
+		p.bar.Describe(text)
+		_ = p.bar.Set(min(n, total)) // likewise
+		return
+	}
+	if line := fmt.Sprintf("%d/%d %s", n, total, text); line != p.last {
+		p.last = line
+		_, _ = fmt.Fprintln(p.w, line)
+	}
+}
+
 // uploading tells of an upload that begins, and then of what has gone out.
 func (p *progress) uploading(name string, size int64) (sent func(n int), end func()) {
 	if p.bar == nil {
@@ -75,7 +99,7 @@ func (p *progress) uploading(name string, size int64) (sent func(n int), end fun
 
 // describe says what is going on, on a terminal.
 func (p *progress) describe() {
-	text := "recognizing"
+	text := cmp.Or(p.doing, "recognizing")
 	if p.all > 0 {
 		text = fmt.Sprintf("uploading %.0f of %s", float64(p.sent)/1e6, megabytes(p.all))
 	}

@@ -34,3 +34,22 @@ func TestProgressOfUploads(t *testing.T) {
 	endA()
 	shows("recognizing")
 }
+
+// Of a batch it shows what the relay counts: a line for each change, or a bar whose end
+// moves.
+func TestProgressOfABatch(t *testing.T) {
+	var out bytes.Buffer
+	p := &progress{w: &out, total: 7}
+	for _, n := range []int{0, 0, 3, 3, 5} {
+		p.at(n, 5, "recognized")
+	}
+	if got, want := out.String(), "0/5 recognized\n3/5 recognized\n5/5 recognized\n"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	out.Reset()
+	p = &progress{total: 7, bar: progressbar.NewOptions(7, progressbar.OptionSetWriter(&out), progressbar.OptionThrottle(0), progressbar.OptionShowCount())}
+	p.at(3, 5, "recognized, 2 under way")
+	if text := out.String(); !strings.Contains(text, "recognized, 2 under way") || !strings.Contains(text, "(3/5") {
+		t.Errorf("%q", text)
+	}
+}

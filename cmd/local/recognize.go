@@ -21,6 +21,7 @@ type recognizeOptions struct {
 	jobs                    int
 	url, key                string
 	sample, resubmit, skip  bool
+	batch                   bool
 }
 
 const (
@@ -28,6 +29,7 @@ const (
 	maxSplit   = 256 << 20
 	maxPages   = 1000
 	maxSheets  = 20_000
+	maxBatch   = 100_000 // the template's MaxSheets at most
 	maxJobs    = 64
 )
 
@@ -68,11 +70,19 @@ func recognize(ctx context.Context, c console, names []string, o recognizeOption
 		return err
 	}
 	defer func() { err = errors.Join(err, j.journal.Close()) }()
+	if j.batch {
+		return newBatchJob(j).run(ctx)
+	}
 	return j.run(ctx)
 }
 
 func (j *job) judgeFlags() error {
 	switch format := strings.ToUpper(j.recognizeOptions.format); {
+	case j.batch:
+		if err := judgeBatchFormat(format, j.output); err != nil {
+			return err
+		}
+		j.format = omr.CSV // of what Aspose is asked for
 	case format == "" && filepath.Ext(j.output) == "":
 		j.format = omr.CSV
 	case format == "":
@@ -133,6 +143,10 @@ func (j *job) prepare(ctx context.Context, names []string) error {
 	}
 	if err := j.find(ctx, names, leftOut); err != nil {
 		return err
+	}
+	if n := j.orderSize(); j.batch && n > orderBytes {
+		faults = append(faults, fmt.Sprintf("%d scans: their names and the pattern take %s of a call, which takes %s: make several batches of them, or one in AWS itself (docs/batches.md)",
+			len(j.set.Sheets), size(n), size(orderBytes)))
 	}
 	if !j.skip || len(j.set.Sheets) == 0 {
 		for _, f := range j.set.Faults {

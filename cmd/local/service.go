@@ -24,6 +24,7 @@ type service struct {
 	client   *omr.Client
 	maxBytes int64     // of a scan and its pattern, in a call
 	uploader *uploader // of larger ones; nil where there can be none
+	key      string    // that calls of a deployed one carry
 	sample   bool      // it recognizes nothing
 	check    func(context.Context) error
 	close    func()
@@ -55,6 +56,10 @@ func chooseService(ctx context.Context, c console, o recognizeOptions) (*service
 	}
 	secret, upstream := c.getenv("OMR_SECRET_ID"), c.getenv("OMR_BASE_URL")
 	switch {
+	case o.sample && o.batch:
+		return nil, &usageError{"--sample and --batch exclude one another: a batch runs at a deployed relay"}
+	case o.batch && address == "":
+		return nil, &usageError{"--batch starts a batch at a relay that you have deployed: name it with --url URL --key KEY (or OMR_RELAY_URL and OMR_RELAY_KEY)"}
 	case o.sample && o.url != "":
 		return nil, &usageError{"--sample and --url exclude one another"}
 	case o.sample:
@@ -122,6 +127,7 @@ func deployed(address, key string) (*service, error) {
 	return &service{
 		client:   &omr.Client{Transport: transport, BaseURL: base, Header: header},
 		maxBytes: deployedBytes,
+		key:      key,
 		uploader: &uploader{relay: transport, base: base, storage: storage, header: header},
 		check:    func(ctx context.Context) error { return checkRelay(ctx, transport, base) },
 		close: func() {

@@ -9,6 +9,9 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"omr-relay/internal/document"
 	"omr-relay/internal/omr"
@@ -20,6 +23,9 @@ import (
 // call is asked where there are some.
 func (j *job) find(ctx context.Context, names, leftOut []string) (err error) {
 	limits := scans.Limits{Sheet: j.inCall(), Taker: "a call with this pattern", File: maxSplit, Pages: maxPages, Count: maxSheets}
+	if j.batch {
+		limits.File, limits.Count, limits.Whole = batchSplit, maxBatch, true
+	}
 	if j.service.uploader == nil {
 		j.set, err = scans.Find(names, limits, leftOut...)
 		return err
@@ -28,7 +34,10 @@ func (j *job) find(ctx context.Context, names, leftOut []string) (err error) {
 	if j.set, err = scans.Find(names, limits, leftOut...); err != nil {
 		return err
 	}
-	if !slices.ContainsFunc(j.set.Sheets, func(s scans.Sheet) bool { return s.Size > j.inCall() }) {
+	j.leaveOutNames()
+	switch large := func(s scans.Sheet) bool { return s.Size > j.inCall() }; {
+	case j.batch && len(j.set.Sheets) > 0 && (j.skip || len(j.set.Faults) == 0):
+	case j.batch, !slices.ContainsFunc(j.set.Sheets, large):
 		return nil
 	}
 	if err := j.check(ctx); err != nil {
@@ -39,7 +48,11 @@ func (j *job) find(ctx context.Context, names, leftOut []string) (err error) {
 		return errors.Join(err, j.set.Close())
 	}
 	limits.Sheet, limits.Taker = limit, "the relay's bucket"
-	if limit == 0 {
+	if j.batch {
+		if err := j.service.uploader.takesBatches(ctx, limit > 0); err != nil {
+			return errors.Join(err, j.set.Close())
+		}
+	} else if limit == 0 {
 		limits.Sheet, limits.Taker = j.inCall(), "a call with this pattern"
 	}
 	if !slices.ContainsFunc(j.set.Sheets, func(s scans.Sheet) bool { return s.Size > limits.Sheet }) {
@@ -48,9 +61,31 @@ func (j *job) find(ctx context.Context, names, leftOut []string) (err error) {
 	if err := j.set.Close(); err != nil {
 		return err
 	}
-	j.set, err = scans.Find(names, limits, leftOut...)
+	if j.set, err = scans.Find(names, limits, leftOut...); err == nil {
+		j.leaveOutNames()
+	}
 	return err
 }
+
+// leaveOutNames keeps out of a batch what the relay would refuse the name of.
+func (j *job) leaveOutNames() {
+	j.set.Sheets = slices.DeleteFunc(j.set.Sheets, func(s scans.Sheet) bool {
+		long := j.batch && utf8.RuneCountInString(s.Name) > maxBatchName
+		odd := j.batch && (!utf8.ValidString(s.Name) || strings.ContainsFunc(s.Name, func(r rune) bool {
+			return unicode.IsControl(r) || unicode.In(r, unicode.Zl, unicode.Zp)
+		}))
+		switch {
+		case long:
+			j.set.Faults = append(j.set.Faults, scans.Fault{Name: s.Name, Reason: fmt.Sprintf("a name of more than %d characters, which no batch takes: rename it", maxBatchName)})
+		case odd:
+			j.set.Faults = append(j.set.Faults, scans.Fault{Name: printable(s.Name), Reason: "a name with control characters, which no batch takes: rename it"})
+		}
+		return long || odd
+	})
+}
+
+// maxBatchName is what the relay takes of a name, in characters.
+const maxBatchName = 255
 
 // check asks once whether the service is there.
 func (j *job) check(ctx context.Context) error {

@@ -127,9 +127,13 @@ func (s *said) refusal(call string) *omr.Failure {
 	}}
 }
 
-// post makes a call to the relay.
 func (u *uploader) post(ctx context.Context, route string, body []byte, header http.Header) (*said, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, u.base.JoinPath(route).String(), bytes.NewReader(body))
+	return u.call(ctx, http.MethodPost, route, body, header)
+}
+
+// call makes a call to the relay.
+func (u *uploader) call(ctx context.Context, method, route string, body []byte, header http.Header) (*said, error) {
+	req, err := http.NewRequestWithContext(ctx, method, u.base.JoinPath(route).String(), bytes.NewReader(body))
 	if err != nil {
 		return nil, fmt.Errorf("building the call: %w", err)
 	}

@@ -32,9 +32,13 @@ func (f *finder) split(file file, seen *inspected) error {
 		return nil
 	}
 	var sheets []Sheet
+	count := 0
 	keep := func(page int, r io.Reader) error {
 		if page > f.limits.Pages {
 			return fmt.Errorf("more than the %d pages that this takes in a file", f.limits.Pages)
+		}
+		if count = page; f.limits.Whole {
+			return nil
 		}
 		data, err := io.ReadAll(r)
 		if err != nil {
@@ -48,7 +52,7 @@ func (f *finder) split(file file, seen *inspected) error {
 		if err != nil {
 			return errNotTakenApart
 		}
-		sheets = append(sheets, Sheet{Name: file.name + "#" + strconv.Itoa(page), Content: content, Size: int64(len(data)), path: path})
+		sheets = append(sheets, Sheet{Name: file.name + "#" + strconv.Itoa(page), Content: content, Size: int64(len(data)), Pages: 1, path: path})
 		return nil
 	}
 	pages := tiffPages
@@ -62,11 +66,11 @@ func (f *finder) split(file file, seen *inspected) error {
 	switch {
 	case err != nil:
 		f.fault(file, err.Error())
-	case len(sheets) == 0:
+	case count == 0:
 		f.fault(file, "no pages in it")
-	case len(sheets) == 1:
+	case count == 1 || f.limits.Whole:
 		// What could not be counted turned out to be one page: it goes as it is.
-		f.add(Sheet{Name: file.name, Content: seen.hash, Size: seen.size, path: file.path})
+		f.add(Sheet{Name: file.name, Content: seen.hash, Size: seen.size, Pages: count, path: file.path})
 	default:
 		for _, s := range sheets {
 			f.add(s)

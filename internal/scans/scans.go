@@ -38,9 +38,9 @@ func Find(names []string, limits Limits, leftOut ...string) (*Set, error) {
 	if len(found.Sheets) == 0 && len(found.Faults) == 0 {
 		found.Faults = []Fault{{strings.Join(names, ", "), "no scans there (JPEG, PNG, GIF, TIFF, BMP or PDF)"}}
 	}
-	if len(found.Sheets) > limits.Count {
+	if count := found.Count(); count > limits.Count {
 		found.Faults = append(found.Faults, Fault{strings.Join(names, ", "),
-			fmt.Sprintf("%d sheets; this takes %d at a time", len(found.Sheets), limits.Count)})
+			fmt.Sprintf("%d sheets; this takes %d at a time", count, limits.Count)})
 	}
 	return found, nil
 }
@@ -66,7 +66,7 @@ func (f *finder) take(file file) error {
 		return nil
 	}
 	if seen.data == nil || seen.pages == 1 {
-		f.add(Sheet{Name: file.name, Content: seen.hash, Size: seen.size, path: file.path})
+		f.add(Sheet{Name: file.name, Content: seen.hash, Size: seen.size, Pages: 1, path: file.path})
 		return nil
 	}
 	return f.split(file, seen)

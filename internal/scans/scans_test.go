@@ -263,3 +263,33 @@ func TestFindTellsAFullDisk(t *testing.T) {
 		t.Errorf("%v, %v", set, err)
 	}
 }
+
+// Files with pages are left whole where whoever takes them takes them apart, and counted
+// by their pages; those that could not be taken apart are said.
+func TestFindLeavesFilesWhole(t *testing.T) {
+	whole := limits
+	whole.Whole = true
+	locked := tree(t, map[string]string{"locked.pdf": "%PDF-1.7\n/Type /Page /Type /Page /Encrypt\n%%EOF"})
+	set := find(t, whole, "testdata/bilevel.pdf", "testdata/lzw.tif", "testdata/one.pdf", locked)
+	if got, want := names(set), "bilevel.pdf lzw.tif one.pdf"; got != want || set.Count() != 7 {
+		t.Errorf("%s of %d pages, want %s", got, set.Count(), want)
+	}
+	for _, s := range set.Sheets {
+		opened, err := s.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := io.ReadAll(opened)
+		want, _ := os.ReadFile("testdata/" + s.Name)
+		if opened.Close(); err != nil || !bytes.Equal(data, want) || s.Size != int64(len(want)) {
+			t.Errorf("%s is not as it was: %v", s.Name, err)
+		}
+	}
+	if len(set.Faults) != 1 || set.Faults[0].Reason != "an encrypted PDF: save it without a password" {
+		t.Errorf("%v", set.Faults)
+	}
+	whole.Count = 6
+	if set := find(t, whole, "testdata/bilevel.pdf", "testdata/lzw.tif", "testdata/one.pdf"); len(set.Faults) != 1 || !strings.Contains(set.Faults[0].Reason, "7 sheets; this takes 6 at a time") {
+		t.Errorf("%v", set.Faults)
+	}
+}

@@ -16,6 +16,8 @@ type Sheet struct {
 	Content string
 	// Size is how many bytes Open returns.
 	Size int64
+	// Pages is how many it has: 1, but for files that are left whole.
+	Pages int
 
 	path string
 }
@@ -42,6 +44,14 @@ type Set struct {
 	dir string // of the pages; empty if there are none
 }
 
+// Count is how many pages all Sheets have.
+func (s *Set) Count() (n int) {
+	for i := range s.Sheets {
+		n += s.Sheets[i].Pages
+	}
+	return n
+}
+
 // Close removes what the Set keeps on disk.
 func (s *Set) Close() error {
 	if s.dir == "" {
@@ -50,13 +60,17 @@ func (s *Set) Close() error {
 	return os.RemoveAll(s.dir)
 }
 
-// Limits bound a Set. All are required.
+// Limits bound a Set. All are required but Whole.
 type Limits struct {
 	Sheet int64  // bytes of a document that goes upstream
 	Taker string // what takes no more of them, in words
 	File  int64  // bytes of a file that is split, which is read whole
 	Pages int    // of a file
 	Count int    // sheets in all
+
+	// Whole leaves files with several pages as they are, each one Sheet, once it is
+	// sure that they could be taken apart: whoever takes them will.
+	Whole bool
 }
 
 // finder fills a Set.
