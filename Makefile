@@ -1,7 +1,7 @@
-# build, deploy, check and clean are for the command line; `sam build` runs build-RelayFunction and
-# build-AuthorizerFunction with ARTIFACTS_DIR set.
+# build, deploy, check and clean are for the command line; `sam build` runs build-RelayFunction, build-AuthorizerFunction
+# and build-BatchFunction with ARTIFACTS_DIR set.
 
-.PHONY: build deploy check clean build-RelayFunction build-AuthorizerFunction
+.PHONY: build deploy check clean build-RelayFunction build-AuthorizerFunction build-BatchFunction
 
 build:
 	sam build
@@ -27,9 +27,10 @@ TARGETS := $(dir $(abspath $(lastword $(MAKEFILE_LIST))))cmd/relay/target
 
 build-RelayFunction: COMMAND = relay
 build-AuthorizerFunction: COMMAND = authorizer
+build-BatchFunction: COMMAND = batch
 
 # The environment of whoever builds must not change the bytes: every setting that could is pinned.
-build-RelayFunction build-AuthorizerFunction:
+build-RelayFunction build-AuthorizerFunction build-BatchFunction:
 	$(if $(ARTIFACTS_DIR),,$(error ARTIFACTS_DIR is not set; run "sam build"))
 	$(if $(wildcard $(TARGETS)/$(ARCHITECTURE)/target.mk),,$(error ARCHITECTURE is "$(ARCHITECTURE)", must be one of $(notdir $(wildcard $(TARGETS)/*))))
 	CGO_ENABLED=0 GOOS=linux GOARCH=$(GOARCH) GOAMD64=$(GOAMD64) GOARM64=$(GOARM64) GOFLAGS= GOEXPERIMENT= GOWORK=off \

@@ -7,9 +7,10 @@ MACHINES = {"x86_64": 62, "arm64": 183}
 PT_DYNAMIC, PT_INTERP = 2, 3
 SHT_SYMTAB = 2
 # Names of linked functions stay in a stripped Go binary: the runtime needs them for tracebacks.
-HOLDS = {"RelayFunction": b"omr-relay/handler.", "AuthorizerFunction": b"omr-relay/internal/apikey."}
+HOLDS = {"RelayFunction": b"omr-relay/handler.", "AuthorizerFunction": b"omr-relay/internal/apikey.", "BatchFunction": b"omr-relay/internal/batch."}
 LACKS = {
-    "RelayFunction": (b"omr-relay/internal/sandbox", b"net/http/httptest"),
+    "RelayFunction": (b"omr-relay/internal/batch.", b"omr-relay/internal/sandbox", b"net/http/httptest"),
+    "BatchFunction": (b"omr-relay/internal/sandbox", b"net/http/httptest"),
     # Whoever calls the API reaches it: it has nothing of the relay's.
     "AuthorizerFunction": (b"omr-relay/handler.", b"omr-relay/secrets.", b"omr-relay/internal/token.", b"aws-sdk-go-v2"),
 }

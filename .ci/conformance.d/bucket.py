@@ -9,19 +9,22 @@ BUCKET = {
     "PublicAccessBlockConfiguration": dict.fromkeys(("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"), True),
     "OwnershipControls": {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]},
     "BucketEncryption": {"ServerSideEncryptionConfiguration": [{"ServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]},
-    # Without a prefix, for everything.
-    "LifecycleConfiguration": {"Rules": [{
-        "Id": "everything", "Status": "Enabled", "ExpirationInDays": 1, "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1}}]},
+    # Without a prefix, for everything; where two rules are for the same, S3 takes the shorter time.
+    "LifecycleConfiguration": {"Rules": [
+        {"Id": "everything", "Status": "Enabled", "ExpirationInDays": {"Ref": "ResultDays"}, "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1}},
+        {"Id": "uploads", "Status": "Enabled", "Prefix": "uploads/", "ExpirationInDays": 1},
+        {"Id": "records", "Status": "Enabled", "Prefix": "idempotency/", "ExpirationInDays": 1},
+    ]},
 }
 ONE_ORIGIN = {"CorsRules": [{"AllowedOrigins": [{"Ref": "AllowOrigin"}], "AllowedMethods": ["POST"], "AllowedHeaders": ["*"], "MaxAge": 600}]}
 REFUSED = ({"Bool": {"aws:SecureTransport": "false"}}, {"NumericLessThan": {"s3:TlsVersion": "1.2"}})
-# action: the resources on which the function may do it
-GRANTS = {
-    "s3:GetObject": [{"Fn::Sub": "${ScansBucket.Arn}/uploads/*"}, {"Fn::Sub": "${ScansBucket.Arn}/idempotency/*"}],
-    "s3:PutObject": [{"Fn::Sub": "${ScansBucket.Arn}/uploads/*"}, {"Fn::Sub": "${ScansBucket.Arn}/idempotency/*"}],
-    "s3:ListBucket": [ARN],
+MADE = {
+    "ScansBucket": "AWS::S3::Bucket", "ScansBucketPolicy": "AWS::S3::BucketPolicy", "ScansAccess": "AWS::IAM::ManagedPolicy",
+    "BatchFunction": "AWS::Lambda::Function", "BatchRole": "AWS::IAM::Role", "BatchLogs": "AWS::Logs::LogGroup",
+    "BatchStateMachine": "AWS::StepFunctions::StateMachine", "BatchMachineRole": "AWS::IAM::Role",
 }
-MADE = {"ScansBucket": "AWS::S3::Bucket", "ScansBucketPolicy": "AWS::S3::BucketPolicy", "ScansAccess": "AWS::IAM::ManagedPolicy"}
+# variable of the function: what it is told with a bucket; without one it is empty
+TOLD = {"OMR_BUCKET": {"Ref": "ScansBucket"}, "OMR_STATE_MACHINE": {"Ref": "BatchStateMachine"}}
 
 
 def faults(translated):
@@ -34,15 +37,18 @@ def faults(translated):
 
 
 def choice_faults(create, origin, resources, outputs):
-    made = {name: r["Type"] for name, r in resources.items() if name in MADE or r["Type"].startswith("AWS::S3::")}
+    made = {
+        name: r["Type"] for name, r in resources.items()
+        if name in MADE or name.startswith("Batch") or r["Type"].startswith(("AWS::S3::", "AWS::StepFunctions::"))}
     if made != (MADE if create else {}):
         yield f"it makes {made}"
         return
-    if ("ScansBucketName" in outputs) != create:
+    if {"ScansBucketName", "BatchStateMachineArn"} & outputs.keys() != ({"ScansBucketName", "BatchStateMachineArn"} if create else set()):
         yield f"the outputs are {sorted(outputs)}"
-    told = resources["RelayFunction"]["Properties"]["Environment"]["Variables"].get("OMR_BUCKET")
-    if told != ({"Ref": "ScansBucket"} if create else ""):
-        yield f"the function is told of the bucket {told}"
+    for variable, value in TOLD.items():
+        told = resources["RelayFunction"]["Properties"]["Environment"]["Variables"].get(variable)
+        if told != (value if create else ""):
+            yield f"the function is told {variable}={told}"
     if create:
         yield from bucket_faults(origin, resources["ScansBucket"])
         yield from policy_faults(resources["ScansBucketPolicy"]["Properties"])
@@ -54,8 +60,9 @@ def choice_faults(create, origin, resources, outputs):
                     yield f"{name}: {policy} is {resources[name].get(policy)}"
     else:
         for name, resource in resources.items():
-            if "s3:" in str(resource):
-                yield f"{name} speaks of s3 without a bucket"
+            for service in ("s3", "states"):
+                if f"'{service}:" in str(resource):
+                    yield f"{name} speaks of {service} without a bucket"
 
 
 def bucket_faults(origin, bucket):

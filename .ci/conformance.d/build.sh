@@ -1,4 +1,4 @@
-FUNCTIONS=(RelayFunction AuthorizerFunction)
+FUNCTIONS=(RelayFunction AuthorizerFunction BatchFunction)
 
 build_for() {
   sam build --build-dir "$WORK/build-$1" --parameter-overrides "Architecture=$1"

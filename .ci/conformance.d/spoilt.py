@@ -155,10 +155,41 @@ def spoilt(template):
     yield spoil("may be live before it has access", lambda r: described(r, "${Access}"))
     yield spoil("RelayRole may s3:DeleteObject", lambda r: access(r)[0]["Action"].append("s3:DeleteObject"))
     yield spoil("RelayRole may s3:GetObject", lambda r: access(r)[0]["Resource"].append({"Fn::Sub": "${ScansBucket.Arn}/*"}))
-    yield spoil("RelayRole may not s3:ListBucket", lambda r: access(r).pop())
+    yield spoil("RelayRole may not s3:ListBucket", lambda r: access(r).pop(1))
     yield spoil("the outputs are", lambda o: o["ScansBucketName"].pop("Condition"), "Outputs")
 
-    for parameter in ("Architecture", "MemorySize", "LogLevel", "Streaming", "WarmUpMinutes", "AllowOrigin", "MaxUploadMegabytes"):
+    def step(r):
+        return r["BatchFunction"]["Properties"]
+
+    def machine(r):
+        return r["BatchStateMachine"]["Properties"]
+
+    yield spoil("Scans=none, AllowOrigin=: it makes", lambda r: r["BatchLogs"].pop("Condition"))
+    yield spoil("speaks of states without a bucket", lambda r: statements(r).append(access(r)[4]))
+    yield spoil("the function is told OMR_STATE_MACHINE={'Fn::Sub'", lambda r: told(r).update(OMR_STATE_MACHINE={"Fn::Sub": "${AWS::StackName}"}))
+    yield spoil("the function is told OMR_STATE_MACHINE={'Ref'", lambda r: told(r).update(OMR_STATE_MACHINE={"Ref": "BatchStateMachine"}))
+    yield spoil("the functions are", lambda r: r.update(Other=r["BatchFunction"]))
+    yield spoil("the role is", lambda r: machine(r).update(Role=step(r)["Role"]))
+    yield spoil("the roles are", lambda r: machine(r).pop("Role"))
+    yield spoil("BatchRole may not kms:Decrypt", lambda r: r["SecretPolicy"]["Properties"]["Roles"].pop())
+    yield spoil("BatchRole may not s3:DeleteObject", lambda r: statements(r, "BatchRole")[4]["Resource"].pop())
+    yield spoil("BatchRole may s3:DeleteObject", lambda r: statements(r, "BatchRole")[4]["Resource"].append({"Fn::Sub": "${ScansBucket.Arn}/uploads/*"}))
+    yield spoil("BatchRole may states:StartExecution", lambda r: statements(r, "BatchRole")[6].update(Action=["states:ListExecutions", "states:StartExecution"]))
+    yield spoil("BatchRole may s3:GetObject under a condition", lambda r: statements(r, "BatchRole")[2].update(Condition={}))
+    yield spoil("BatchMachineRole may lambda:InvokeFunction on *", lambda r: statements(r, "BatchMachineRole")[0].update(Resource="*"))
+    yield spoil("BatchMachineRole may not states:StopExecution", lambda r: statements(r, "BatchMachineRole")[3]["Resource"].pop())
+    yield spoil("BatchMachineRole can be used", lambda r: r["BatchMachineRole"]["Properties"]["AssumeRolePolicyDocument"]["Statement"][0].pop("Condition"))
+    yield spoil("BatchMachineRole has access before", lambda r: r["BatchMachineRole"].pop("DependsOn"))
+    yield spoil("told of a secret before", lambda r: r["BatchFunction"].pop("DependsOn"))
+    yield spoil("DefinitionSubstitutions is", lambda r: machine(r)["DefinitionSubstitutions"].pop("ScansBucket"))
+    yield spoil("StateMachineType is EXPRESS", lambda r: machine(r).update(Type="EXPRESS"))
+    yield spoil("LoggingConfiguration is", lambda r: machine(r).update(Logging={"Level": "ALL", "IncludeExecutionData": True}))
+    yield spoil("OMR_MAX_SHEETS is", lambda r: step(r)["Environment"]["Variables"].pop("OMR_MAX_SHEETS"))
+    yield spoil("Timeout is 25", lambda r: step(r).update(Timeout=25))
+    yield spoil("lets somebody else call the steps", lambda r: step(r).update(FunctionUrlConfig={"AuthType": "AWS_IAM"}))
+    yield spoil("MaxSheets is for Scans=create alone", lambda r: r.pop("BatchesNeedABucket"), "Rules")
+
+    for parameter in ("Architecture", "MemorySize", "LogLevel", "Streaming", "WarmUpMinutes", "AllowOrigin", "MaxUploadMegabytes", "MaxSheets"):
         yield spoil(f"{parameter} does not reach", lambda r, p=parameter: described(r, f"${{{p}}}"))
     yield spoil("SecretArn does not reach", lambda r: described(r, "${SecretPolicy.PolicyId}"))
     yield spoil("Scans does not reach", lambda r: described(r, "${Access}"))

@@ -11,6 +11,7 @@ from unittest.mock import patch
 from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import yaml_parse
 
+import batches
 import bucket
 import callers
 import streaming
@@ -20,25 +21,33 @@ from conditions import Conditions, resolve
 from spoilt import spoilt
 
 TRACES = {"xray:PutTelemetryRecords": "*", "xray:PutTraceSegments": "*"}
-# role: action: the one resource it may be granted on, or those of a list
+# role: action: the one resource it must be granted on, or those of a list
 GRANTS = {"RelayRole": {
     "secretsmanager:GetSecretValue": {"Ref": "SecretArn"},
     "kms:Decrypt": {"Ref": "KmsKeyArn"},
     "logs:CreateLogStream": {"Fn::GetAtt": ["RelayLogs", "Arn"]},
     "logs:PutLogEvents": {"Fn::GetAtt": ["RelayLogs", "Arn"]},
-} | bucket.GRANTS | TRACES, "AuthorizerRole": {
+} | batches.RELAY_GRANTS | TRACES, "AuthorizerRole": {
     "logs:CreateLogStream": {"Fn::GetAtt": ["AuthorizerLogs", "Arn"]},
     "logs:PutLogEvents": {"Fn::GetAtt": ["AuthorizerLogs", "Arn"]},
-} | TRACES}
+} | TRACES, "BatchRole": {
+    "secretsmanager:GetSecretValue": {"Ref": "SecretArn"},
+    "kms:Decrypt": {"Ref": "KmsKeyArn"},
+    "logs:CreateLogStream": {"Fn::GetAtt": ["BatchLogs", "Arn"]},
+    "logs:PutLogEvents": {"Fn::GetAtt": ["BatchLogs", "Arn"]},
+} | batches.STEP_GRANTS | TRACES, "BatchMachineRole": batches.MACHINE_GRANTS | TRACES}
 DECRYPT_ONLY = {"StringEquals": {
     "kms:ViaService": {"Fn::Sub": "secretsmanager.${AWS::Region}.${AWS::URLSuffix}"},
     "kms:EncryptionContext:SecretARN": {"Ref": "SecretArn"},
 }}
-ROLES = {"RelayFunction": "RelayRole", "AuthorizerFunction": "AuthorizerRole"}
+ROLES = {
+    "RelayFunction": "RelayRole", "AuthorizerFunction": "AuthorizerRole", "BatchFunction": "BatchRole", "BatchStateMachine": "BatchMachineRole"}
 # role: the service that takes it on
 PRINCIPALS = {
     "RelayRole": "lambda.amazonaws.com",
     "AuthorizerRole": "lambda.amazonaws.com",
+    "BatchRole": "lambda.amazonaws.com",
+    "BatchMachineRole": "states.amazonaws.com",
     "WarmUpRole": "scheduler.amazonaws.com",
     "ApiGatewayWriterRole": "apigateway.amazonaws.com",
 }
@@ -59,8 +68,8 @@ def translate(template, parameters=None):
     template = copy.deepcopy(template)
     # The translator runs after packaging, when the sources are in a bucket.
     for resource in template["Resources"].values():
-        if resource["Type"] == "AWS::Serverless::Function":
-            resource["Properties"]["CodeUri"] = "s3://bucket/key"
+        for uri in {"CodeUri", "DefinitionUri"} & resource.get("Properties", {}).keys():
+            resource["Properties"][uri] = "s3://bucket/key"
     with patch("boto3.session.Session.region_name", "us-east-1"):
         return transform(template, dict(parameters or {}), NoManagedPolicies())
 
@@ -107,7 +116,7 @@ def faults_of(choice, setting, resources, outputs):
         return {k: r.get("Properties", {}) for k, r in resources.items() if r["Type"] == name}
 
     functions = of_type("AWS::Lambda::Function")
-    if functions.keys() != ({"RelayFunction", "AuthorizerFunction"} if choice == "ApiKey" else {"RelayFunction"}):
+    if functions.keys() != {"RelayFunction", "BatchFunction"} | ({"AuthorizerFunction"} if choice == "ApiKey" else set()):
         yield "wiring", f"{choice}: the functions are {sorted(functions)}"
         return
     for check, found in (
@@ -117,8 +126,9 @@ def faults_of(choice, setting, resources, outputs):
             ("logs", log_faults(of_type, functions)),
             ("logs", wiring.format_faults(of_type)),
             ("grants", role_faults(of_type("AWS::IAM::Role"), choice)),
-            ("grants", itertools.chain.from_iterable(grant_faults(resources, f, ROLES[name]) for name, f in functions.items())),
+            ("grants", itertools.chain.from_iterable(grant_faults(resources, name, role) for name, role in ROLES.items() if name in resources)),
             ("wiring", function_faults(of_type, functions)),
+            ("batches", batches.faults(resources)),
             ("wiring", wiring.faults(choice, of_type, resources, outputs, ALIAS))):
         for fault in found:
             yield check, fault
@@ -151,7 +161,7 @@ def role_faults(roles, choice):
             if (statement["Effect"], statement["Principal"], statement["Action"]) != ("Allow", {"Service": PRINCIPALS.get(name)}, "sts:AssumeRole"):
                 yield f"{name} is for {statement['Principal']}"
             guard = {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
-            if name == "WarmUpRole" and statement.get("Condition") != guard:
+            if name in ("WarmUpRole", "BatchMachineRole") and statement.get("Condition") != guard:
                 yield f"{name} can be used from other accounts"
     warm_up = [s for p in roles.get("WarmUpRole", {}).get("Policies", []) for s in p["PolicyDocument"]["Statement"]]
     if warm_up != [{"Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": ALIAS}]:
@@ -162,9 +172,10 @@ def role_faults(roles, choice):
         yield f"ApiGatewayWriterRole may {writer.get('ManagedPolicyArns')}"
 
 
-def grant_faults(resources, function, role):
-    if function["Role"] != {"Fn::GetAtt": [role, "Arn"]}:
-        yield f"the role is {function['Role']}, not {role}"
+def grant_faults(resources, name, role):
+    taken = resources[name]["Properties"].get("Role", resources[name]["Properties"].get("RoleArn"))
+    if taken != {"Fn::GetAtt": [role, "Arn"]}:
+        yield f"the role is {taken}, not {role}"
     if resources[role]["Properties"].get("ManagedPolicyArns"):
         yield f"{role} has managed policies"
     policies = list(resources[role]["Properties"]["Policies"])
@@ -175,17 +186,20 @@ def grant_faults(resources, function, role):
                 yield f"{name} is a policy that nobody has looked at"
             elif {"Ref": role} in roles:
                 policies.append(r["Properties"])
-    grants = GRANTS[role]
-    statements = [s for p in policies for s in p["PolicyDocument"]["Statement"]]
-    granted = {a for s in statements for a in as_list(s.get("Action"))}
-    for statement in statements:
-        for action in as_list(statement.get("Action")):
-            if statement["Effect"] != "Allow" or as_list(statement.get("Resource")) != as_list(grants.get(action)):
-                yield f"{role} may {action} on {statement.get('Resource')}"
-        if "kms:Decrypt" in as_list(statement.get("Action")) and statement.get("Condition") != DECRYPT_ONLY:
-            yield f"the key can be used without Secrets Manager: {statement.get('Condition')}"
-    for action in grants.keys() - granted:
-        yield f"{role} may not {action}"
+    missing = [(action, resource) for action, on in GRANTS[role].items() for resource in as_list(on)]
+    for statement in (s for p in policies for s in p["PolicyDocument"]["Statement"]):
+        for action, resource in itertools.product(as_list(statement.get("Action")), as_list(statement.get("Resource"))):
+            if statement["Effect"] == "Allow" and (action, resource) in missing:
+                missing.remove((action, resource))
+            else:
+                yield f"{role} may {action} on {resource}"
+        if "kms:Decrypt" in as_list(statement.get("Action")):
+            if statement.get("Condition") != DECRYPT_ONLY:
+                yield f"the key can be used without Secrets Manager: {statement.get('Condition')}"
+        elif "Condition" in statement:
+            yield f"{role} may {statement.get('Action')} under a condition that nobody has looked at"
+    for action, resource in missing:
+        yield f"{role} may not {action} on {resource}"
 
 
 def binary_faults(of_type):

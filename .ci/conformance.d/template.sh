@@ -30,4 +30,8 @@ template_assert_self_test() { "$CACHE/venv-sam/bin/python" "$PARTS/template.py" 
 
 template_mutants() { "$CACHE/venv-sam/bin/python" "$PARTS/mutants.py" template.yaml .ci/mutants.diff; }
 
+template_definition() {
+  "$CACHE/venv-sam/bin/python" "$PARTS/definition.py" "$@" statemachine/batch.asl.json template.yaml "$CACHE/venv-statelint/bin/statelint"
+}
+
 template_environments() { "$CACHE/venv-sam/bin/python" "$PARTS/environments.py" template.yaml; }

@@ -32,6 +32,9 @@ VALUES = {
     "ThrottleBurst": ("20", "21"),
     "Scans": ("none", "create"),
     "MaxUploadMegabytes": ("50", "100"),
+    "MaxSheets": ("3000", "100000"),
+    "BatchConcurrency": ("10", "20"),
+    "ResultDays": ("7", "30"),
     "LogLevel": ("INFO", "DEBUG"),
     "LogRetentionDays": ("30", "7"),
     "ApiGatewayLogRole": ("none", "existing"),
@@ -53,7 +56,7 @@ def faults(template, translate):
     yield from publishing_faults(template, translate, before, first, known)
     first |= {"Scans": "create"}
     with_bucket = Stack(translate(template, first), first)
-    of_bucket = {name: known[name] for name in ("MaxUploadMegabytes", "AllowOrigin") if name in known}
+    of_bucket = {name: known[name] for name in ("MaxUploadMegabytes", "AllowOrigin", "MaxSheets", "BatchConcurrency", "ResultDays") if name in known}
     yield from publishing_faults(template, translate, with_bucket, first, of_bucket)
     # Where it went with one update and came back with another it is another one.
     if "ScansBucket" in with_bucket.resources:

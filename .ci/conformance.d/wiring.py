@@ -21,8 +21,11 @@ ENVIRONMENT = {
     "OMR_WARMUP_INTERVAL": {"Fn::Sub": "${WarmUpMinutes}m"},
     "OMR_BUCKET": {"Ref": "ScansBucket"},
     "OMR_MAX_UPLOAD_MEGABYTES": {"Ref": "MaxUploadMegabytes"},
+    "OMR_STATE_MACHINE": {"Ref": "BatchStateMachine"},
+    "OMR_MAX_SHEETS": {"Ref": "MaxSheets"},
     "AWS_ENDPOINT_URL_SECRETS_MANAGER": "",
     "AWS_ENDPOINT_URL_S3": "",
+    "AWS_ENDPOINT_URL_SFN": "",
     "GOMAXPROCS": "1",
 }
 LOGGING = {"LogFormat": "JSON", "ApplicationLogLevel": {"Ref": "LogLevel"}, "SystemLogLevel": "INFO"}
@@ -34,6 +37,7 @@ STAGE = {"Ref": "RelayApiStage"}
 GROUPS = {
     "RelayLogs": "/aws/lambda/${AWS::StackName}",
     "AuthorizerLogs": "/aws/lambda/${AWS::StackName}-authorizer",
+    "BatchLogs": "/aws/lambda/${AWS::StackName}-batch",
     "AccessLogs": "/aws/apigateway/${AWS::StackName}",
 }
 OUTPUTS = {
@@ -42,6 +46,7 @@ OUTPUTS = {
     "FunctionArn": {"Fn::GetAtt": ["RelayFunction", "Arn"]},
     "FunctionAliasArn": {"Ref": "RelayFunctionAliaslive"},
     "ScansBucketName": {"Ref": "ScansBucket"},
+    "BatchStateMachineArn": {"Ref": "BatchStateMachine"},
     "FunctionLogGroup": {"Ref": "RelayLogs"},
     "AccessLogGroup": {"Ref": "AccessLogs"},
 }
@@ -225,6 +230,13 @@ REFUSED = [
     ({"Scans": "create", "MaxUploadMegabytes": "0"}, "must be a whole number from 1 to 200"),
     ({"Scans": "create", "MaxUploadMegabytes": "201"}, "must be a whole number from 1 to 200"),
     ({"Scans": "create", "MaxUploadMegabytes": "1.5"}, "must be a whole number from 1 to 200"),
+    ({"Scans": "create", "MaxSheets": "0"}, "must be a whole number from 1 to 100000"),
+    ({"Scans": "create", "MaxSheets": "100001"}, "must be a whole number from 1 to 100000"),
+    ({"Scans": "create", "BatchConcurrency": "0"}, "must be a whole number from 1 to 1000"),
+    ({"Scans": "create", "BatchConcurrency": "1001"}, "must be a whole number from 1 to 1000"),
+    ({"Scans": "create", "ResultDays": "0"}, "must be a whole number from 1 to 365"),
+    ({"Scans": "create", "ResultDays": "366"}, "must be a whole number from 1 to 365"),
+    ({"Scans": "create", "ResultDays": "1.5"}, "must be a whole number from 1 to 365"),
     ({"LogLevel": "TRACE"}, "must be one of"),
     ({"LogRetentionDays": "8"}, "must be one of"),
     ({"ApiGatewayLogRole": "new"}, "must be one of"),
@@ -234,6 +246,9 @@ REFUSED = [
     ({"Authorization": "Iam", "UserPoolScope": "relay/recognize"}, "UserPoolScope is for Authorization=Cognito alone"),
     ({"Authorization": "Iam", "MonthlyQuota": "1000"}, "MonthlyQuota is for Authorization=ApiKey alone"),
     ({"MaxUploadMegabytes": "100"}, "MaxUploadMegabytes is for Scans=create alone"),
+    ({"MaxSheets": "100"}, "MaxSheets is for Scans=create alone"),
+    ({"BatchConcurrency": "20"}, "BatchConcurrency is for Scans=create alone"),
+    ({"ResultDays": "1"}, "ResultDays is for Scans=create alone"),
 ]
 TAKEN = [
     {},
@@ -241,9 +256,10 @@ TAKEN = [
     {"Authorization": "Iam", "WarmUpMinutes": "0", "Architecture": "x86_64", "ApiGatewayLogRole": "existing"},
     {"Authorization": "Cognito", "UserPoolArn": VALUES["UserPoolArn"][1], "UserPoolScope": "relay/recognize", "ApiGatewayLogRole": "create"},
     {"BaseUrl": "https://omr.example.com:8443/base", "TokenUrl": "https://omr.example.com/connect/token", "MemorySize": "10240"},
-    {"Scans": "create", "MaxUploadMegabytes": "1"},
-    {"Scans": "create", "MaxUploadMegabytes": "99", "Authorization": "Iam"},
-    {"Scans": "create", "MaxUploadMegabytes": "200", "AllowOrigin": "https://portal.example"},
+    {"Scans": "create", "MaxUploadMegabytes": "1", "MaxSheets": "1", "BatchConcurrency": "1", "ResultDays": "1"},
+    {"Scans": "create", "MaxUploadMegabytes": "99", "Authorization": "Iam", "MaxSheets": "99999", "BatchConcurrency": "999", "ResultDays": "299"},
+    {"Scans": "create", "MaxUploadMegabytes": "200", "AllowOrigin": "https://portal.example", "MaxSheets": "100000", "BatchConcurrency": "1000",
+     "ResultDays": "365"},
 ]
 
 

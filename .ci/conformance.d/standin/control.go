@@ -29,9 +29,19 @@ type arrived struct {
 //	POST /revoke       ends every token
 //	POST /accept       takes {"client_id","client_secret"} alone from now on
 //	POST /accept-any   takes any credentials
+//	GET  /submitted    how many recognitions were taken, of how many contents, and the same one how often
+//	POST /forget       counts them anew
+//	POST /slow         has recognitions taken {"milliseconds"} after they arrived
 //	POST /ready-by     has new tasks ready at {"milliseconds"} of age, if not at the second poll; 0: never so
-func newControl(services *sandbox.Sandbox) http.Handler {
+func newControl(services *sandbox.Sandbox, counted *submissions) http.Handler {
 	mux := http.NewServeMux()
+	mux.HandleFunc("GET /submitted", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, counted.told()) })
+	mux.HandleFunc("POST /forget", func(http.ResponseWriter, *http.Request) { counted.forget() })
+	mux.HandleFunc("POST /slow", func(w http.ResponseWriter, r *http.Request) {
+		if age, ok := milliseconds(w, r); ok {
+			counted.slow.Store(int64(age))
+		}
+	})
 	mux.HandleFunc("GET /arrived", func(w http.ResponseWriter, _ *http.Request) {
 		seen := arrived{Calls: services.Aspose.Count(), Mints: services.Token.Mints()}
 		for _, r := range services.Aspose.Requests() {
@@ -55,14 +65,20 @@ func newControl(services *sandbox.Sandbox) http.Handler {
 		services.Token.Accept(only.ClientID, only.ClientSecret)
 	})
 	mux.HandleFunc("POST /ready-by", func(w http.ResponseWriter, r *http.Request) {
-		var age struct{ Milliseconds int }
-		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<16)).Decode(&age); err != nil {
-			w.WriteHeader(http.StatusBadRequest)
-			return
+		if age, ok := milliseconds(w, r); ok {
+			services.Aspose.SetReadyBy(age)
 		}
-		services.Aspose.SetReadyBy(time.Duration(age.Milliseconds) * time.Millisecond)
 	})
 	return mux
+}
+
+func milliseconds(w http.ResponseWriter, r *http.Request) (time.Duration, bool) {
+	var age struct{ Milliseconds int }
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<16)).Decode(&age); err != nil {
+		w.WriteHeader(http.StatusBadRequest)
+		return 0, false
+	}
+	return time.Duration(age.Milliseconds) * time.Millisecond, true
 }
 
 func writeJSON(w http.ResponseWriter, v any) {

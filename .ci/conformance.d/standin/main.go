@@ -43,6 +43,7 @@ func run(ctx context.Context, tlsAddress, caFile string) error {
 	services := sandbox.New()
 	services.Token.AcceptAny()
 	services.Aspose.Record(1)
+	counted := &submissions{next: services.Upstream()}
 
 	certificate, err := newCertificate(caFile)
 	if err != nil {
@@ -72,16 +73,16 @@ func run(ctx context.Context, tlsAddress, caFile string) error {
 	}()
 
 	var plain, secure, local, control string
-	if plain, err = serve("127.0.0.1:0", services.Upstream(), false); err != nil {
+	if plain, err = serve("127.0.0.1:0", counted, false); err != nil {
 		return err
 	}
-	if secure, err = serve(tlsAddress, services.Upstream(), true); err != nil {
+	if secure, err = serve(tlsAddress, counted, true); err != nil {
 		return err
 	}
-	if local, err = serve("127.0.0.1:0", services.Upstream(), true); err != nil {
+	if local, err = serve("127.0.0.1:0", counted, true); err != nil {
 		return err
 	}
-	if control, err = serve("127.0.0.1:0", newControl(services), false); err != nil {
+	if control, err = serve("127.0.0.1:0", newControl(services, counted), false); err != nil {
 		return err
 	}
 	named := func(host, address string) string {
