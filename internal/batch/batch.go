@@ -13,8 +13,8 @@
 //	manifest.go  scans → sheets, a page each, in their order
 //	pages.go     the pages of PDF and TIFF
 //	preflight.go what would be wrong with every sheet
-//	order.go     what a batch is asked to do
-//	keys.go      where things are in the bucket
+//	order.go     what the batch is asked to do, and with which pattern
+//	keys.go      where the steps' own things are in the bucket
 //	fault.go     how a step fails, by the name that the state machine knows
 package batch
 
@@ -24,6 +24,7 @@ import (
 	"sync"
 	"time"
 
+	"omr-relay/internal/batch/layout"
 	"omr-relay/internal/bucket"
 	"omr-relay/internal/idempotency"
 	"omr-relay/internal/omr"
@@ -64,7 +65,7 @@ type Runner struct {
 	mu       sync.Mutex // guards what follows
 	prefix   string     // of the batch at hand
 	pattern  []byte
-	ordered  *Order
+	ordered  *layout.Order
 	adjusted time.Time
 }
 

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"sync"
 
+	"omr-relay/internal/batch/layout"
 	"omr-relay/internal/bucket"
 	"omr-relay/internal/document"
 )
@@ -99,7 +100,7 @@ func sum(data []byte) []byte {
 }
 
 // sources are the batch's scans: those of the order, or what lies under the prefix.
-func (r *Runner) sources(ctx context.Context, prefix string, order *Order) ([]source, error) {
+func (r *Runner) sources(ctx context.Context, prefix string, order *layout.Order) ([]source, error) {
 	var all []source
 	for i, u := range order.Uploads {
 		name := u.Name
@@ -117,7 +118,7 @@ func (r *Runner) sources(ctx context.Context, prefix string, order *Order) ([]so
 	}
 	err := r.Files.List(ctx, from, func(e bucket.Entry) error {
 		name := strings.TrimPrefix(e.Key, from)
-		if name == patternName || name == orderName || strings.HasPrefix(name, workFolder) || strings.HasPrefix(name, tableFolder) || strings.HasSuffix(name, "/") {
+		if name == layout.Pattern || name == layout.Ordered || strings.HasPrefix(name, layout.Work) || strings.HasPrefix(name, layout.Results) || strings.HasSuffix(name, "/") {
 			return nil
 		}
 		if all = append(all, source{name: name, key: e.Key, etag: e.ETag, size: e.Size}); len(all) > r.MaxSheets {
@@ -136,7 +137,7 @@ func (r *Runner) sources(ctx context.Context, prefix string, order *Order) ([]so
 
 // take looks at one scan and copies it, a page each, to where it lives as long as the
 // batch's results. What cannot be recognized becomes a sheet with its fault.
-func (r *Runner) take(ctx context.Context, prefix string, s source, order *Order, pattern string, numbers *numbering) ([]sheet, error) {
+func (r *Runner) take(ctx context.Context, prefix string, s source, order *layout.Order, pattern string, numbers *numbering) ([]sheet, error) {
 	scan, err := r.Files.Find(ctx, s.key)
 	if errors.Is(err, fs.ErrNotExist) {
 		return []sheet{{Image: s.name, Fault: "it is not there: not sent whole, or older than a day"}}, nil
@@ -213,7 +214,7 @@ func (r *Runner) list(ctx context.Context, prefix string, found [][]sheet) (*Out
 			return nil, err
 		}
 	}
-	return &Output{Items: itemsKey(prefix), Sheets: todo, Concurrency: r.Most, Work: prefix + strings.TrimSuffix(workFolder, "/")}, nil
+	return &Output{Items: itemsKey(prefix), Sheets: todo, Concurrency: r.Most, Work: prefix + strings.TrimSuffix(layout.Work, "/")}, nil
 }
 
 // store writes a file of this machine's to the bucket.

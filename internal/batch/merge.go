@@ -12,6 +12,7 @@ import (
 	"os"
 	"slices"
 
+	"omr-relay/internal/batch/layout"
 	"omr-relay/internal/journal"
 	"omr-relay/internal/omr"
 	"omr-relay/internal/recognition"
@@ -59,7 +60,7 @@ func (r *Runner) merge(ctx context.Context, in Input) (*Output, error) {
 		return nil, unavailable("keeping the tables", err)
 	}
 	for i, contentType := range []string{"text/csv; charset=utf-8", "application/jsonl", "text/csv; charset=utf-8"} {
-		if err := r.store(ctx, TableKey(in.Prefix, Tables[i]), t.files[i], contentType); err != nil {
+		if err := r.store(ctx, layout.TableKey(in.Prefix, layout.Tables[i]), t.files[i], contentType); err != nil {
 			return nil, err
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"omr-relay/internal/batch/layout"
 	"omr-relay/internal/bucket"
 	"omr-relay/internal/scans"
 )
@@ -20,7 +21,7 @@ const maxSplit = 100 << 20
 var splitting = make(chan struct{}, 1)
 
 // takePages copies the pages of a PDF or TIFF, each as a sheet.
-func (r *Runner) takePages(ctx context.Context, prefix string, s source, scan *bucket.Upload, order *Order, pattern string, numbers *numbering) ([]sheet, error) {
+func (r *Runner) takePages(ctx context.Context, prefix string, s source, scan *bucket.Upload, order *layout.Order, pattern string, numbers *numbering) ([]sheet, error) {
 	select {
 	case splitting <- struct{}{}:
 		defer func() { <-splitting }()

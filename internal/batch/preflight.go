@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"omr-relay/internal/batch/layout"
 	"omr-relay/internal/document"
 	"omr-relay/internal/problem"
 )
@@ -16,7 +17,7 @@ func (r *Runner) preflight(ctx context.Context, in Input) (*Output, error) {
 		return nil, err
 	}
 	if !document.IsPattern(pattern) {
-		return nil, fault(PatternMissing, patternName+" is no recognition pattern, which is the .omr file that was generated with the form", nil)
+		return nil, fault(PatternMissing, layout.Pattern+" is no recognition pattern, which is the .omr file that was generated with the form", nil)
 	}
 	alone, err := r.Map.Alone(ctx, in.Execution)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"omr-relay/internal/batch/layout"
 	"omr-relay/internal/budget"
 	"omr-relay/internal/idempotency"
 	"omr-relay/internal/journal"
@@ -67,7 +68,7 @@ func (r *Runner) submit(ctx context.Context, in Input) (*Output, error) {
 
 // settled reports whether a result is the last word on a sheet: one that was paid for,
 // or may have been.
-func settled(known journal.Result, order *Order) bool {
+func settled(known journal.Result, order *layout.Order) bool {
 	switch known.Status {
 	case recognition.Refused, recognition.NotFetched, recognition.NotReady:
 		return false
