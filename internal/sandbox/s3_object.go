@@ -30,12 +30,8 @@ func checksum(data []byte) string {
 // putObject stores the body if it is the one that was sent and the conditions
 // hold.
 func (s *S3) putObject(w http.ResponseWriter, r *http.Request, key string, body []byte) *s3Fault {
-	md5Sum := md5.Sum(body) //nolint:gosec // Content-MD5 is MD5
-	crc32Sum := binary.BigEndian.AppendUint32(nil, crc32.ChecksumIEEE(body))
-	for name, want := range map[string][]byte{"Content-Md5": md5Sum[:], "X-Amz-Checksum-Crc32": crc32Sum} {
-		if given := r.Header.Get(name); given != "" && given != base64.StdEncoding.EncodeToString(want) {
-			return s3FaultOf(gofakes3.ErrBadDigest)
-		}
+	if fault := checkDigests(r.Header, body); fault != nil {
+		return fault
 	}
 	conditions, fault := putConditions(r.Header)
 	if fault != nil {
@@ -47,6 +43,18 @@ func (s *S3) putObject(w http.ResponseWriter, r *http.Request, key string, body 
 	}
 	w.Header().Set("ETag", etag)
 	w.WriteHeader(http.StatusOK)
+	return nil
+}
+
+// checkDigests compares a body with what its headers say of it.
+func checkDigests(h http.Header, body []byte) *s3Fault {
+	md5Sum := md5.Sum(body) //nolint:gosec // Content-MD5 is MD5
+	crc32Sum := binary.BigEndian.AppendUint32(nil, crc32.ChecksumIEEE(body))
+	for name, want := range map[string][]byte{"Content-Md5": md5Sum[:], "X-Amz-Checksum-Crc32": crc32Sum} {
+		if given := h.Get(name); given != "" && given != base64.StdEncoding.EncodeToString(want) {
+			return s3FaultOf(gofakes3.ErrBadDigest)
+		}
+	}
 	return nil
 }
 
