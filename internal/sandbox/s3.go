@@ -222,7 +222,7 @@ func (s *S3) serve(w http.ResponseWriter, r *http.Request, bucket, key string, b
 
 var (
 	objectOperations = map[string][]string{
-		http.MethodGet: nil, http.MethodHead: nil, http.MethodPut: nil, http.MethodDelete: nil,
+		http.MethodGet: {"response-content-disposition"}, http.MethodHead: nil, http.MethodPut: nil, http.MethodDelete: nil,
 	}
 	bucketOperations = map[string][]string{
 		http.MethodHead: nil,

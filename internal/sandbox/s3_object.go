@@ -81,6 +81,7 @@ func (s *S3) read(w http.ResponseWriter, r *http.Request, key string) *s3Fault {
 	a := &s3Answer{to: w, header: http.Header{}, isList: key == "", match: matches(r.Header.Get("If-Match"))}
 	a.withChecksum = strings.EqualFold(r.Header.Get("X-Amz-Checksum-Mode"), "ENABLED") ||
 		strings.EqualFold(r.URL.Query().Get("X-Amz-Checksum-Mode"), "ENABLED")
+	a.disposition = r.URL.Query().Get("response-content-disposition")
 	s.reads.ServeHTTP(a, r)
 	a.WriteHeader(http.StatusOK)
 	switch {
@@ -111,6 +112,7 @@ type s3Answer struct {
 	status       int
 	isList       bool
 	withChecksum bool
+	disposition  string // that the request asks for
 	match        func(etag string) bool
 	refused      bytes.Buffer // the body of an error
 }
@@ -130,6 +132,9 @@ func (a *s3Answer) WriteHeader(status int) {
 		return
 	}
 	h := a.to.Header()
+	if a.disposition != "" {
+		h.Set("Content-Disposition", a.disposition)
+	}
 	for _, name := range []string{"Accept-Ranges", "Content-Length", "Content-Range", "Content-Type", "ETag", "Last-Modified"} {
 		if value := a.header.Get(name); value != "" {
 			h.Set(name, value)
