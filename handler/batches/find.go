@@ -51,7 +51,7 @@ type found struct {
 
 // find returns a caller's batch. One without an order was never ordered, or is erased.
 func (b *Batches) find(ctx context.Context, caller gateway.Caller, id string) (*found, error) {
-	if !validID(id) {
+	if !layout.ValidID(id) {
 		return nil, errNotFound()
 	}
 	p := newPlace(ctx, caller, id)

@@ -41,7 +41,7 @@ func TestGet(t *testing.T) {
 		}},
 		"failed":  {batches.Execution{Status: batches.Failed, Error: "States.Timeout", Sheets: counts}, func(r reply) bool { return r.Error == "States.Timeout" && *r.Sheets == counts }},
 		"odd":     {batches.Execution{Status: batches.Failed, Error: "a name: Anna 7b"}, func(r reply) bool { return r.Error == "Failed" }},
-		"stopped": {batches.Execution{Status: batches.Stopped, Error: "Stopped"}, func(r reply) bool { return true }},
+		"stopped": {batches.Execution{Status: batches.Stopped, Error: "Stopped"}, func(reply) bool { return true }},
 	} {
 		tt.of.Ended = time.Now()
 		w.runs[w.order[0]] = &tt.of

@@ -189,14 +189,11 @@ func reference(number int, object []byte) (u layout.OrderedUpload, err error) {
 
 func uploadID(number int, value []byte) (string, error) {
 	id, ok := jsonscan.Inner(value)
-	if !ok || !validID(string(id)) {
+	if !ok || !layout.ValidID(string(id)) {
 		return "", input.Err(fieldUploads, "number %d must be the id that POST /uploads gave", number)
 	}
 	return string(id), nil
 }
-
-// validID reports whether it could be the id of an upload or a batch.
-func validID(id string) bool { return len(id) == 32 && strings.Trim(id, "0123456789abcdef") == "" }
 
 // check judges the whole.
 func (o *order) check() error {

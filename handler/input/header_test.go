@@ -11,7 +11,7 @@ import (
 
 func TestIdempotencyKey(t *testing.T) {
 	for text, want := range map[string]string{
-		"k": "k", ` k `: "k", `"k"`: "k", `"a\"b\\c"`: `a"b\c`, strings.Repeat("k", 255): strings.Repeat("k", 255),
+		"k": "k", "\tk" + " ": "k", `"k"`: "k", `"a\"b\\c"`: `a"b\c`, strings.Repeat("k", 255): strings.Repeat("k", 255),
 	} {
 		if key, err := input.IdempotencyKey(http.Header{"Idempotency-Key": {text}}); err != nil || key != want {
 			t.Errorf("%q: %q, %v", text, key, err)

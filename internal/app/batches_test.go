@@ -160,7 +160,7 @@ func follow(t *testing.T, link string) {
 	if !strings.Contains(link, "X-Amz-Expires=300&") {
 		t.Errorf("the link %s", link)
 	}
-	resp, err := http.Get(link) //nolint:gosec,noctx // the stand-in's
+	resp, err := http.Get(link)
 	if err != nil {
 		t.Fatal(err)
 	}

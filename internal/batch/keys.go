@@ -4,24 +4,39 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"strconv"
 	"strings"
 
 	"omr-relay/internal/batch/layout"
+	"omr-relay/internal/idempotency"
 	"omr-relay/internal/omr"
 )
 
 func manifestKey(prefix string) string { return prefix + layout.Work + "sheets.jsonl" }
 func itemsKey(prefix string) string    { return prefix + layout.Work + "items.csv" }
-func scanKey(prefix string, number int) string {
-	return prefix + layout.Work + "scans/" + strconv.Itoa(number)
+func foundKey(prefix string) string    { return prefix + layout.Work + "found.jsonl" }
+func termsKey(prefix string) string    { return prefix + layout.Work + "terms.json" }
+func paceKey(prefix string) string     { return prefix + layout.Work + "pace.json" }
+
+// scanKey is where the copy of a scan is. It goes by the content: who comes with an old
+// list of sheets finds the right one, or none.
+func scanKey(prefix, scan string) string { return prefix + layout.Work + "scans/" + scan }
+
+// resultKey is where a sheet's result is.
+func resultKey(caller, sheet string) string { return layout.Sheets + caller + "/" + sheet + ".json" }
+
+// intentKey is where the record of its submission is: beside the result, and for as
+// long.
+func intentKey(caller, sheet string) string {
+	return layout.Sheets + idempotency.Name(caller, intentName(sheet))
 }
+
+func intentName(sheet string) string { return "sheet " + sheet }
 
 // validPrefix keeps steps within the batches.
 func validPrefix(prefix string) error {
 	rest, ok := strings.CutPrefix(prefix, layout.Root)
-	if !ok || rest == "" || rest == "/" || !strings.HasSuffix(prefix, "/") || len(prefix) > 900 || strings.Contains(prefix, "//") {
-		return fault(BadInput, "the prefix must be one under "+layout.Root+", and end in a slash", nil)
+	if !ok || rest == "" || rest == "/" || !strings.HasSuffix(prefix, "/") || len(prefix) > 512 || strings.Contains(prefix, "//") {
+		return fault(BadInput, "the prefix must be one under "+layout.Root+", and end in a slash")
 	}
 	return nil
 }
@@ -29,25 +44,25 @@ func validPrefix(prefix string) error {
 // callerOf is whose batch it is: that of a prefix which the API made.
 func callerOf(prefix string) string {
 	caller, rest, _ := strings.Cut(strings.TrimPrefix(prefix, layout.Root), "/")
-	if id, end, ok := strings.Cut(rest, "/"); ok && end == "" && isHex(caller) && isHex(id) {
+	if id, end, ok := strings.Cut(rest, "/"); ok && end == "" && layout.ValidID(caller) && layout.ValidID(id) {
 		return caller
 	}
 	return "aws"
 }
 
-func isHex(s string) bool {
-	return len(s) == 32 && strings.Trim(s, "0123456789abcdef") == ""
+// scanOf is what a scan goes by: its content, told by whatever tells one from another.
+func scanOf(kind, content string) string { return digest(kind + " " + content) }
+
+// sheetOf is what a sheet goes by: content, pattern, threshold and format.
+func sheetOf(scan string, pattern [sha256.Size]byte, threshold *int) string {
+	percent := -1
+	if threshold != nil {
+		percent = *threshold
+	}
+	return digest(fmt.Sprintf("%s %x %d %s", scan, pattern, percent, omr.CSV))
 }
 
-// resultKey is where a sheet's result is.
-func resultKey(caller, id string) string { return layout.Sheets + caller + "/" + id }
-
-// sheetID is what a sheet is recognized by: content, pattern, threshold and format.
-func sheetID(content, pattern string, o *layout.Order) string {
-	threshold := -1
-	if o.Threshold != nil {
-		threshold = *o.Threshold
-	}
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s %s %d %s", content, pattern, threshold, omr.CSV))
+func digest(text string) string {
+	sum := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(sum[:16])
 }

@@ -26,7 +26,7 @@ func (m *Machine) Erasing(ctx context.Context, name string) (bool, error) {
 // nextEraser is a name for an execution that erases, or nothing where there is no need
 // of another one.
 func (m *Machine) nextEraser(ctx context.Context, name string) (string, error) {
-	next := erasePrefix + name
+	next := ErasePrefix + name
 	for n := 2; ; n++ {
 		e, ok, err := m.Describe(ctx, next)
 		switch {
@@ -39,6 +39,6 @@ func (m *Machine) nextEraser(ctx context.Context, name string) (string, error) {
 		case n > maxErasers:
 			return "", fault(constant("erasing the batch went wrong too often"))
 		}
-		next = erasePrefix + name + "-" + strconv.Itoa(n)
+		next = ErasePrefix + name + "-" + strconv.Itoa(n)
 	}
 }

@@ -3,9 +3,11 @@
 //
 // Each file uses those below it:
 //
-//	maprun.go      how fast the map of a running batch goes
 //	erase.go       batches that are erased
 //	executions.go  batches: started, told of, stopped
+//	running.go     which batches run
+//	maprun.go      how far and how fast the map of a batch goes
+//	machine.go     the state machine
 //	fault.go       what an error of Step Functions' means
 package executions
 
@@ -17,25 +19,9 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 )
-
-// Machine is a state machine. It is safe for concurrent use. Its methods block until
-// ctx ends at the latest; errors are [*problem.Error].
-type Machine struct {
-	client *sfn.Client
-	arn    string
-}
-
-// New returns the state machine of that ARN. It makes no call.
-func New(cfg aws.Config, arn string) *Machine {
-	return &Machine{arn: arn, client: sfn.NewFromConfig(cfg, func(o *sfn.Options) {
-		// The SDK's default pauses may take longer than an invocation has.
-		o.Retryer = retry.NewStandard(func(s *retry.StandardOptions) { s.MaxBackoff = 500 * time.Millisecond })
-	})}
-}
 
 // Status is how an execution is doing.
 type Status string
@@ -61,9 +47,6 @@ type Execution struct {
 	// came of it says more.
 	Sheets Counts
 }
-
-// Counts are of the items of a map.
-type Counts struct{ Total, Pending, Running, Succeeded, Failed int }
 
 // Start starts an execution of that name, which is unique for 90 days. Where one of the
 // same name and input runs, it is that one. Names have letters, digits, hyphens and
@@ -97,7 +80,7 @@ func (m *Machine) Describe(ctx context.Context, name string) (*Execution, bool, 
 		Status: statusOf(out.Status), Started: aws.ToTime(out.StartDate), Ended: aws.ToTime(out.StopDate),
 		Error: aws.ToString(out.Error), Input: aws.ToString(out.Input), Output: aws.ToString(out.Output),
 	}
-	if e.Status == Succeeded || strings.HasPrefix(name, erasePrefix) {
+	if e.Status == Succeeded || strings.HasPrefix(name, ErasePrefix) {
 		return e, true, nil
 	}
 	run, ok, err := m.mapRun(ctx, arn)
@@ -132,40 +115,4 @@ func (m *Machine) Stop(ctx context.Context, name string) error {
 		err = errNotTheirs
 	}
 	return fault(err)
-}
-
-// erasePrefix begins the names of executions that erase a batch: beside others they do
-// no harm.
-const erasePrefix = "erase-"
-
-// Earliest returns the name of the batch that has been running for the longest time, or
-// nothing.
-func (m *Machine) Earliest(ctx context.Context) (string, error) {
-	name, began := "", time.Time{}
-	pages := sfn.NewListExecutionsPaginator(m.client, &sfn.ListExecutionsInput{StateMachineArn: &m.arn, StatusFilter: types.ExecutionStatusRunning})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if err == nil && page.Executions == nil {
-			err = errNotTheirs
-		}
-		if err != nil {
-			return "", fault(err)
-		}
-		for _, e := range page.Executions {
-			at, called := aws.ToTime(e.StartDate), aws.ToString(e.Name)
-			if strings.HasPrefix(called, erasePrefix) {
-				continue
-			}
-			if name == "" || at.Before(began) || at.Equal(began) && called < name {
-				name, began = called, at
-			}
-		}
-	}
-	return name, nil
-}
-
-// execution is the ARN of one by its name:
-// arn:aws:states:REGION:ACCOUNT:execution:MACHINE:NAME.
-func (m *Machine) execution(name string) string {
-	return strings.Replace(m.arn, ":stateMachine:", ":execution:", 1) + ":" + name
 }

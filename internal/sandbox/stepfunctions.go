@@ -173,7 +173,7 @@ func (s *StepFunctions) serve(r *http.Request, body []byte) (any, *Fault) {
 		return nil, statesFault("UnknownOperationException", "The operation is not known.")
 	}
 	parts := sigV4.FindStringSubmatch(r.Header.Get("Authorization"))
-	if parts == nil || parts[1] != "states" {
+	if len(parts) == 0 || parts[1] != "states" {
 		return nil, statesFault("MissingAuthenticationTokenException", "Missing Authentication Token")
 	}
 	var in statesInput

@@ -98,7 +98,7 @@ func TestExecutionsThatAreNot(t *testing.T) {
 // Without a signature nobody is served.
 func TestStepFunctionsUnsigned(t *testing.T) {
 	s := &sandbox.StepFunctions{}
-	r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader("{}"))
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader("{}"))
 	r.Header.Set("Content-Type", "application/x-amz-json-1.0")
 	r.Header.Set("X-Amz-Target", "AWSStepFunctions.ListExecutions")
 	w := httptest.NewRecorder()

@@ -75,3 +75,17 @@ func ValidFolder(folder string) bool {
 	return len(folder) > 1 && len(folder) <= 512 && strings.HasSuffix(folder, "/") && !strings.HasPrefix(folder, "/") &&
 		!strings.Contains("/"+folder, "/../") && !strings.Contains("/"+folder, "/./") && !strings.Contains(folder, "//")
 }
+
+// ValidID reports whether id could be an upload's or a batch's, or the digest of a
+// caller: 32 hexadecimal digits.
+func ValidID(id string) bool { return len(id) == 32 && strings.Trim(id, "0123456789abcdef") == "" }
+
+// Valid reports whether an order can be carried out.
+func (o *Order) Valid() bool {
+	for _, u := range o.Uploads {
+		if !ValidID(u.Upload) {
+			return false
+		}
+	}
+	return (o.Threshold == nil || *o.Threshold >= 0 && *o.Threshold <= 100) && (o.Folder == "" || ValidFolder(o.Folder))
+}
