@@ -15,18 +15,37 @@ func IdempotencyKey(h http.Header) (string, error) {
 	if len(values) == 0 {
 		return "", nil
 	}
-	key := strings.TrimSpace(values[0])
-	if inner, quoted := strings.CutPrefix(key, `"`); quoted {
-		end := len(inner) - 1
-		if end < 0 || inner[end] != '"' {
-			return "", errKey()
-		}
-		key = strings.NewReplacer(`\\`, `\`, `\"`, `"`).Replace(inner[:end])
-	}
-	if len(values) > 1 || key == "" || len(key) > maxKey || strings.ContainsFunc(key, func(r rune) bool { return r < ' ' || r > '~' }) {
+	key, ok := keyOf(strings.TrimSpace(values[0]))
+	if !ok || len(values) > 1 || key == "" || len(key) > maxKey || strings.ContainsFunc(key, func(r rune) bool { return r < ' ' || r > '~' }) {
 		return "", errKey()
 	}
 	return key, nil
+}
+
+// keyOf takes a string as structured fields have it (RFC 9651 §3.3.3), whose parameters
+// say nothing here, or what most clients send: the same without quotes. A comma there
+// is two keys: HTTP APIs make one line of two.
+func keyOf(text string) (key string, ok bool) {
+	inner, quoted := strings.CutPrefix(text, `"`)
+	if !quoted {
+		return text, !strings.ContainsAny(text, `",`)
+	}
+	var out strings.Builder
+	for i := 0; i < len(inner); i++ {
+		switch c := inner[i]; {
+		case c == '\\' && i+1 < len(inner) && (inner[i+1] == '"' || inner[i+1] == '\\'):
+			i++
+			out.WriteByte(inner[i])
+		case c == '\\':
+			return "", false
+		case c == '"':
+			rest := strings.TrimSpace(inner[i+1:])
+			return out.String(), rest == "" || rest[0] == ';'
+		default:
+			out.WriteByte(c)
+		}
+	}
+	return "", false
 }
 
 const maxKey = 255

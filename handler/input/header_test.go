@@ -12,6 +12,7 @@ import (
 func TestIdempotencyKey(t *testing.T) {
 	for text, want := range map[string]string{
 		"k": "k", "\tk" + " ": "k", `"k"`: "k", `"a\"b\\c"`: `a"b\c`, strings.Repeat("k", 255): strings.Repeat("k", 255),
+		`"k";a=1`: "k", `"class 7b, Anna"`: "class 7b, Anna", "class 7b": "class 7b",
 	} {
 		if key, err := input.IdempotencyKey(http.Header{"Idempotency-Key": {text}}); err != nil || key != want {
 			t.Errorf("%q: %q, %v", text, key, err)
@@ -20,7 +21,7 @@ func TestIdempotencyKey(t *testing.T) {
 	if key, err := input.IdempotencyKey(nil); err != nil || key != "" {
 		t.Errorf("none: %q, %v", key, err)
 	}
-	for _, values := range [][]string{{""}, {`"`}, {`""`}, {`"k`}, {"k\x01"}, {"ü"}, {strings.Repeat("k", 256)}, {"k", "l"}} {
+	for _, values := range [][]string{{""}, {`"`}, {`""`}, {`"k`}, {"k\x01"}, {"ü"}, {strings.Repeat("k", 256)}, {"k", "l"}, {"k, l"}, {`"a"b"`}, {`a"b`}, {`"a\"`}, {`"a\b"`}, {`"k", "l"`}} {
 		if key, err := input.IdempotencyKey(http.Header{"Idempotency-Key": values}); problem.From(err).Code != problem.BadRequest {
 			t.Errorf("%q: %q, %v", values, key, err)
 		}

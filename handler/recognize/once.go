@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"slices"
 	"sync"
 	"time"
 
@@ -28,25 +29,38 @@ type submission struct {
 
 // begin makes the tasks of a request. Where the request has an Idempotency-Key, the
 // ledger tells which were submitted before, or that it must not be submitted now.
+// Those that may have been are submitted again where the caller prefers that, those
+// that certainly were not in any case.
 func begin(ctx context.Context, ledger *idempotency.Ledger, req *gateway.Request, in *scans) (*submission, error) {
 	s := &submission{tasks: newTasks(in), records: noRecorder{}}
+	if ledger == nil {
+		return s, nil
+	}
 	key, err := input.IdempotencyKey(req.Header)
-	if err != nil || key == "" || ledger == nil {
+	if err != nil || key == "" {
 		return s, err
 	}
+	resubmit := input.Prefers(req.Header, "resubmit")
 	entry, err := ledger.Begin(ctx, idempotency.Request{
-		Caller: req.Caller.Digest(), Key: key, Fingerprint: in.fingerprint(),
-		Until: lastMoment(ctx), Resubmit: input.Prefers(req.Header, "resubmit"),
+		Caller: req.Caller.Digest(), Key: key, Fingerprint: in.fingerprint(), Until: lastMoment(ctx), Resubmit: resubmit,
+		Open: func(id string) bool {
+			tasks, _, err := tasksOf(id)
+			return err == nil && slices.ContainsFunc(tasks, func(t *task) bool { return t.open(resubmit) })
+		},
 	})
 	if err != nil {
 		return nil, err
 	}
+	s.known, s.resubmitted = entry.Known(), entry.Resubmitted
 	if entry.Task != "" {
 		if s.tasks, err = in.known(entry.Task); err != nil {
 			return nil, err
 		}
+		for _, t := range s.tasks {
+			t.earlier = !t.open(resubmit)
+			s.resubmitted = s.resubmitted || !s.known && !t.earlier && t.reason == submissionUnknown
+		}
 	}
-	s.known, s.resubmitted = entry.Known(), entry.Resubmitted
 	s.records = &ledgerRecorder{entry: entry, stored: storedOf(s.tasks), format: in.format}
 	return s, nil
 }
@@ -107,54 +121,81 @@ type ledgerRecorder struct {
 	entry  *idempotency.Entry
 	format omr.Format
 
-	mu     sync.Mutex // guards what follows
-	stored []*task    // ids, and reasons why there are none
+	mu      sync.Mutex // guards what follows
+	stored  []*task    // ids, and reasons why there are none
+	changed bool       // since they were written
+	writing chan struct{}
 }
 
 // storedOf begins with what nobody knows of: each may be received at any time.
 func storedOf(tasks []*task) []*task {
 	stored := make([]*task, len(tasks))
 	for i, t := range tasks {
-		stored[i] = &task{id: t.id}
-		if t.id == "" {
+		stored[i] = &task{id: t.id, reason: t.reason}
+		if !t.earlier {
 			stored[i].reason = submissionUnknown
 		}
 	}
 	return stored
 }
 
+// submitted has the task stored beside the submissions that follow: they do not wait
+// for S3. A task alone is settled as soon.
 func (l *ledgerRecorder) submitted(ctx context.Context, number int, id string) {
 	l.mu.Lock()
-	l.stored[number] = &task{id: id}
-	l.mu.Unlock()
-	if len(l.stored) == 1 {
-		return // it is settled as soon
+	defer l.mu.Unlock()
+	l.stored[number], l.changed = &task{id: id}, true
+	if l.writing == nil && len(l.stored) > 1 {
+		l.writing = make(chan struct{})
+		go l.write(ctx, l.writing)
 	}
-	l.failed(ctx, l.entry.Submitting(ctx, func() string {
+}
+
+// write stores what has changed until nothing has.
+func (l *ledgerRecorder) write(ctx context.Context, done chan<- struct{}) {
+	defer close(done)
+	for {
 		l.mu.Lock()
-		defer l.mu.Unlock()
-		return identify(l.stored, l.format)
-	}))
+		if !l.changed {
+			l.writing = nil
+			l.mu.Unlock()
+			return
+		}
+		l.changed = false
+		id := identify(l.stored, l.format)
+		l.mu.Unlock()
+		_ = l.entry.Submitting(ctx, id) // what counts is whether the end is stored
+	}
+}
+
+// written returns when nothing is being written any more: when ctx ends at the latest.
+func (l *ledgerRecorder) written() {
+	l.mu.Lock()
+	writing := l.writing
+	l.mu.Unlock()
+	if writing != nil {
+		<-writing
+	}
 }
 
 func (l *ledgerRecorder) settled(ctx context.Context, tasks []*task) {
+	l.written()
 	switch {
 	case submitted(tasks):
-		l.failed(ctx, l.entry.Submitted(ctx, identify(tasks, l.format)))
+		l.end(ctx, func(ctx context.Context) error { return l.entry.Submitted(ctx, identify(tasks, l.format)) })
 	case mayHaveBeen(tasks):
-		l.failed(ctx, l.entry.Unknown(ctx))
+		l.end(ctx, l.entry.Unknown)
 	default:
 		l.abandoned(ctx)
 	}
 }
 
-func (l *ledgerRecorder) abandoned(ctx context.Context) { l.failed(ctx, l.entry.NotSubmitted(ctx)) }
+func (l *ledgerRecorder) abandoned(ctx context.Context) { l.end(ctx, l.entry.NotSubmitted) }
 
-func (l *ledgerRecorder) failed(ctx context.Context, err error) {
-	if err == nil {
-		return
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	callrecord.From(ctx).LedgerErr = err
+// end stores how the request has ended, also where its time is over: else it would
+// count as one that broke off.
+func (l *ledgerRecorder) end(ctx context.Context, store func(context.Context) error) {
+	last, cancel := context.WithDeadline(context.WithoutCancel(ctx), lastMoment(ctx).Add(budget.RecordReserve-budget.AnswerReserve))
+	defer cancel()
+	callrecord.From(ctx).LedgerErr = store(last)
 }

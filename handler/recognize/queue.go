@@ -53,10 +53,15 @@ func (noRecorder) abandoned(context.Context)              {}
 func (q *queue) submit(ctx context.Context, client *omr.Client, until limits, tasks []*task, records recorder) {
 	var stop atomic.Bool
 	each(tasks, func(i int, t *task) {
-		if t.id != "" {
-			return // by an earlier request
+		if t.earlier {
+			return
 		}
-		t.reason = notSubmitted
+		// What an earlier request may have submitted stays so, whatever becomes of this.
+		never := notSubmitted
+		if t.reason == submissionUnknown {
+			never = submissionUnknown
+		}
+		t.reason = never
 		if i > 0 && (stop.Load() || !time.Now().Before(until.submit)) {
 			return
 		}
@@ -71,10 +76,11 @@ func (q *queue) submit(ctx context.Context, client *omr.Client, until limits, ta
 		}
 		f, ok := errors.AsType[*omr.Failure](t.err)
 		switch {
+		case never == submissionUnknown:
 		case ok && f.Ours():
 			t.reason = refused
 		case ok && !f.MayHaveArrived:
-			t.reason = notSubmitted
+			t.reason = never
 		}
 		if !ok || !f.Ours() {
 			stop.Store(true)

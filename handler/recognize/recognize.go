@@ -36,8 +36,11 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"sync/atomic"
+	"time"
 
 	"omr-relay/handler/gateway"
+	"omr-relay/internal/callrecord"
 	"omr-relay/internal/idempotency"
 	"omr-relay/internal/omr"
 	"omr-relay/internal/problem"
@@ -79,16 +82,9 @@ func (r *Recognizer) Post(ctx context.Context, req *gateway.Request) (*gateway.A
 		r.resume(ctx, client, until, tasks)
 		return r.conclude(ctx, tasks, in.format, until, r.path+identify(tasks, in.format))
 	}
-	for i, t := range tasks {
-		if t.id != "" {
-			continue
-		}
-		image := &in.images[i]
-		if err := image.find(ctx, r.findUpload, req.Caller.Digest(), i+1); err != nil {
-			s.records.abandoned(ctx)
-			return nil, err
-		}
-		t.body = omr.NewRecognition(image.document(req.Body), in.pattern.document(req.Body), in.format, in.threshold)
+	if err := r.prepare(ctx, req, in, until, tasks); err != nil {
+		s.records.abandoned(ctx)
+		return nil, err
 	}
 	r.takeUp(tasks)
 	r.submit(ctx, client, until, tasks, s.records)
@@ -98,6 +94,36 @@ func (r *Recognizer) Post(ctx context.Context, req *gateway.Request) (*gateway.A
 	}
 	r.wait(ctx, client, until, tasks)
 	return r.conclude(ctx, tasks, in.format, until, r.path+identify(tasks, in.format))
+}
+
+// prepare finds and checks the uploads of those tasks that are to be submitted, some at
+// a time.
+func (r *Recognizer) prepare(ctx context.Context, req *gateway.Request, in *scans, until limits, tasks []*task) error {
+	var found atomic.Int64
+	each(tasks, func(i int, t *task) {
+		if t.earlier {
+			return
+		}
+		image := &in.images[i]
+		if image.upload != "" && !time.Now().Before(until.submit) {
+			t.err = errSlow()
+			return
+		}
+		if t.err = image.find(ctx, r.findUpload, req.Caller.Digest(), i+1); t.err != nil {
+			return
+		}
+		if image.found != nil {
+			found.Add(image.found.Size())
+		}
+		t.body = omr.NewRecognition(image.document(req.Body), in.pattern.document(req.Body), in.format, in.threshold)
+	})
+	callrecord.From(ctx).UploadBytes = found.Load()
+	for _, t := range tasks {
+		if t.err != nil {
+			return t.err
+		}
+	}
+	return nil
 }
 
 // locate says on a problem where what is known to have been submitted is.

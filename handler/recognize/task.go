@@ -18,6 +18,9 @@ type task struct {
 	name string    // what its row is called
 	body *omr.Task // nil if it was submitted before this request
 
+	// earlier says that it is for an earlier request to have submitted it, or not.
+	earlier bool
+
 	id     string
 	reason string // why there is no id, or no result for it
 
@@ -99,6 +102,12 @@ func submitted(tasks []*task) bool {
 // nobody knows.
 func mayHaveBeen(tasks []*task) bool {
 	return slices.ContainsFunc(tasks, func(t *task) bool { return t.reason == submissionUnknown })
+}
+
+// open reports whether a task of an earlier request is still to be submitted: it was
+// not, or it may have been and the caller would rather pay again.
+func (t *task) open(resubmit bool) bool {
+	return t.reason == notSubmitted || t.reason == submissionUnknown && resubmit
 }
 
 // done reports whether there is nothing more to ask.

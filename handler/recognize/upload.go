@@ -2,9 +2,10 @@ package recognize
 
 import (
 	"context"
+	"time"
 
-	"omr-relay/internal/callrecord"
 	"omr-relay/internal/document"
+	"omr-relay/internal/problem"
 )
 
 // find looks for the image, if it is an upload, and checks it as those are checked
@@ -21,7 +22,6 @@ func (f *file) find(ctx context.Context, find func(ctx context.Context, caller, 
 		return err
 	}
 	f.found = found
-	callrecord.From(ctx).UploadBytes += found.Size()
 	return nil
 }
 
@@ -53,4 +53,10 @@ func checkUpload(number int, u Upload) error {
 		return errPages(number, kind, "several")
 	}
 	return nil
+}
+
+// errSlow is for uploads that S3 did not give in the time that there is.
+func errSlow() error {
+	return &problem.Error{Code: problem.BucketUnavailable, RetryAfter: 5 * time.Second, Reason: "finding the uploads took too long",
+		Detail: "The uploads could not be read in time. Nothing was submitted."}
 }

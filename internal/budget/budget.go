@@ -4,6 +4,7 @@
 //
 //	Function                          25 s   Lambda ends the function (template.yaml, Timeout)
 //	├─ AnswerReserve                 0.5 s   kept to carry the answer out
+//	│  ├─ RecordReserve              0.2 s   of it, to record how a request with an Idempotency-Key ended
 //	│  └─ LogReserve                 0.1 s   of it, to log that nobody takes the answer
 //	└─ a call                       24.5 s
 //	   ├─ Submission                 4 s   what one of several scans must have left to be submitted
@@ -37,6 +38,8 @@ const (
 	// AnswerReserve is what package handler takes off an invocation's deadline. It covers encoding a 6 MB answer on the smallest function. Of
 	// shorter invocations it is a tenth.
 	AnswerReserve = 500 * time.Millisecond
+	// RecordReserve is what the last write of an Idempotency-Key's record may take of it.
+	RecordReserve = 200 * time.Millisecond
 	// LogReserve is what is left of AnswerReserve when writing a streamed answer
 	// ends, to log that it was not taken. Of shorter invocations it is a twentieth.
 	LogReserve = 100 * time.Millisecond

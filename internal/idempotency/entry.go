@@ -22,6 +22,7 @@ type Entry struct {
 	version string
 	record  record
 	written string // the task that is stored
+	before  string // the task of an earlier request that goes on
 }
 
 // Known reports whether the request has been submitted: there is nothing to do but
@@ -40,12 +41,10 @@ func (e *Entry) Begun() time.Time {
 }
 
 // Submitting stores the part that was submitted of a request of several, while the
-// others are. latest tells it when the turn to write has come: one that finds the
-// work done by another does nothing. An error is no failure of the request's.
-func (e *Entry) Submitting(ctx context.Context, latest func() string) error {
+// others are. An error is no failure of the request's.
+func (e *Entry) Submitting(ctx context.Context, task string) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	task := latest()
 	if task == e.written {
 		return nil
 	}
@@ -62,12 +61,18 @@ func (e *Entry) Submitted(ctx context.Context, task string) error {
 	return e.replace(ctx)
 }
 
-// NotSubmitted stores that nothing was, so that the key can be used again.
+// NotSubmitted stores that nothing was by this request, so that the key can be used
+// again. What an earlier one may have submitted stays unknown, and what it did stays
+// known.
 func (e *Entry) NotSubmitted(ctx context.Context) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.record.Task != "" {
-		return e.unknown(ctx) // a part of it was, before
+	switch {
+	case e.before != "":
+		e.record.State, e.record.Task = submitted, e.before
+		return e.replace(ctx)
+	case e.Resubmitted || e.record.Task != "":
+		return e.unknown(ctx)
 	}
 	e.record.State = released
 	return e.replace(ctx)

@@ -65,6 +65,9 @@ type Request struct {
 	// Before, if not zero, is when the caller said so: what was begun later is not
 	// submitted again for that.
 	Before time.Time
+	// Open, if not nil, reports whether of what was submitted a part is still to be: it
+	// certainly was not, or Resubmit is for it. It is claimed then.
+	Open func(task string) bool
 	// Lost says that the upstream has lost what came of an earlier submission. With
 	// Resubmit, it counts as not known.
 	Lost bool
@@ -127,6 +130,7 @@ func (e *Entry) meet(data []byte, version string, r Request, life time.Duration)
 // judge says what a record of the key means for the request. done is true where the
 // request has been submitted; without an error, it is to be claimed else.
 func (e *Entry) judge(found record, version string, r Request) (done bool, err error) {
+	e.Task, e.Resubmitted, e.record.Task = "", false, ""
 	left := time.Until(found.Until)
 	again := r.Resubmit && (r.Before.IsZero() || found.Created.Before(r.Before))
 	switch {
@@ -135,6 +139,9 @@ func (e *Entry) judge(found record, version string, r Request) (done bool, err e
 			Detail: "The Idempotency-Key came before, with another request. Each request needs a key of its own. Nothing was submitted."}
 	case found.State == submitted && again && r.Lost:
 		e.Resubmitted = true
+		return false, nil
+	case found.State == submitted && r.Open != nil && r.Open(found.Task):
+		e.record.Task, e.Task, e.before = found.Task, found.Task, found.Task
 		return false, nil
 	case found.State == submitted:
 		e.record, e.version, e.Task = found, version, found.Task
@@ -153,9 +160,12 @@ func (e *Entry) judge(found record, version string, r Request) (done bool, err e
 }
 
 func inProgress(left time.Duration) error {
-	return &problem.Error{Code: problem.RequestInProgress, RetryAfter: min(max(left, time.Second), 30*time.Second),
+	// It is on record as soon as it is submitted, long before its invocation ends.
+	return &problem.Error{Code: problem.RequestInProgress, RetryAfter: min(max(left, time.Second), inProgressPause),
 		Detail: "The request with this Idempotency-Key is being submitted. Nothing was submitted by this one."}
 }
+
+const inProgressPause = 3 * time.Second
 
 // Name is where the record of a key is. A key may be what a person wrote: its digest
 // stands for it.
