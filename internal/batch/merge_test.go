@@ -116,6 +116,9 @@ func (m *made) Write(_ context.Context, _ string, body io.ReadSeeker, _ string) 
 
 // 100,000 results take no more memory than 1,000.
 func TestMergeStreams(t *testing.T) {
+	if testing.Short() {
+		t.Skip("merges 100,000 results")
+	}
 	t.Setenv("TMPDIR", t.TempDir())
 	peak := func(sheets int) uint64 {
 		m := &made{sheets: sheets}

@@ -2,6 +2,7 @@ package executions
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,8 +16,26 @@ func fault(err error) error {
 	if err == nil {
 		return nil
 	}
-	return &problem.Error{Code: problem.BatchesUnavailable, RetryAfter: 5 * time.Second, Err: &coded{err},
+	e := &problem.Error{Code: problem.BatchesUnavailable, RetryAfter: 5 * time.Second, Err: &coded{err},
 		Detail: "Step Functions cannot be used at present.", Reason: "Step Functions failed"}
+	switch code := codeOf(err); {
+	case slices.Contains([]string{"AccessDeniedException", "UnrecognizedClientException", "InvalidSignatureException", "ExpiredTokenException", "MissingAuthenticationToken"}, code):
+		e.Reason, e.RetryAfter = "Step Functions denies access to the state machine", 30*time.Second
+	case code == "StateMachineDoesNotExist", code == "StateMachineDeleting":
+		e.Reason, e.RetryAfter = "there is no such state machine", 30*time.Second
+	case code == "ExecutionLimitExceeded", strings.Contains(code, "Throttl"), code == "TooManyRequestsException":
+		e.Reason = "Step Functions is throttling"
+	case code == "":
+		e.Reason = "Step Functions cannot be reached, or broke off"
+	}
+	return e
+}
+
+func codeOf(err error) string {
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
+		return api.ErrorCode()
+	}
+	return ""
 }
 
 // coded is an error of the SDK's that shows the service's code for it, and none of its
@@ -28,11 +47,7 @@ func (e *coded) Unwrap() error { return e.err }
 
 // SafeText implements [problem.Safe].
 func (e *coded) SafeText() string {
-	api, ok := errors.AsType[smithy.APIError](e.err)
-	if !ok {
-		return problem.Describe(e.err)
-	}
-	code := api.ErrorCode()
+	code := codeOf(e.err)
 	if code == "" || len(code) > 64 || strings.ContainsFunc(code, func(r rune) bool { return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') }) {
 		return problem.Describe(e.err)
 	}
