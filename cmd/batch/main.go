@@ -4,10 +4,13 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"log/slog"
 	"os"
 	"strconv"
@@ -27,11 +30,23 @@ import (
 )
 
 func main() {
+	log.SetOutput(libraryLog{app.StandardLog(os.Stderr)})
 	f, err := newFunction(context.Background(), os.Getenv, os.Stdout)
 	if err != nil {
 		os.Exit(1)
 	}
 	lambda.Start(f.run)
+}
+
+// libraryLog leaves out the line that aws-lambda-go writes of each error: the function
+// has written its own.
+type libraryLog struct{ io.Writer }
+
+func (l libraryLog) Write(line []byte) (int, error) {
+	if bytes.Contains(line, []byte(`{"errorMessage":`)) {
+		return len(line), nil
+	}
+	return l.Writer.Write(line)
 }
 
 // function runs steps, and writes a line of each.
@@ -84,10 +99,15 @@ func ownSettings(getenv func(string) string) (s settings, err error) {
 
 // run is the Lambda handler. Its errors have the names that the state machine knows. The
 // line has no names of files, no keys, and nothing of what is on the sheets.
-func (f *function) run(ctx context.Context, in batch.Input) (*batch.Output, error) {
+func (f *function) run(ctx context.Context, event json.RawMessage) (*batch.Output, error) {
 	began := time.Now()
 	ctx, record := callrecord.With(ctx)
-	out, err := f.runner.Run(ctx, in)
+	var in batch.Input
+	var out *batch.Output
+	var err error = &batch.Fault{Name: batch.BadInput, Detail: "the event is none of the state machine's"}
+	if json.Unmarshal(event, &in) == nil {
+		out, err = f.runner.Run(ctx, in)
+	}
 	step := "unknown"
 	if batch.Known(in.Step) {
 		step = in.Step

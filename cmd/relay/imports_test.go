@@ -91,6 +91,21 @@ func TestImportsFlowOneWay(t *testing.T) {
 	}
 }
 
+// Package batch takes PDFs apart, which is for a function of its own: others know of a
+// batch where it lies and what is in its order.
+func TestOneFunctionRunsBatches(t *testing.T) {
+	graph := imports(t)
+	for pkg := range graph {
+		short := strings.TrimPrefix(pkg, module+"/")
+		if short == pkg || short == "internal/batch" || short == "cmd/batch" {
+			continue
+		}
+		if slices.Contains(closure(graph, pkg), module+"/internal/batch") {
+			t.Errorf("%s is built on internal/batch", short)
+		}
+	}
+}
+
 func TestWhoMayImport(t *testing.T) {
 	graph := imports(t)
 	for pkg, allowed := range map[string][]string{
