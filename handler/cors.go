@@ -12,7 +12,7 @@ import (
 type cors struct{ origin string }
 
 // exposed are the headers that such a page may read besides the safelisted ones.
-const exposed = "Location, Preference-Applied, Retry-After, Omr-Status"
+const exposed = "Content-Location, Location, Preference-Applied, Retry-After, Omr-Status"
 
 // preflight answers a browser that asks whether a page may make a call, or returns
 // nil for a request that is none of that kind.

@@ -40,7 +40,7 @@ func TestCORS(t *testing.T) {
 		f := fixtureOf(handler.Config{Relay: upstream, AllowOrigin: portal})
 		r := invoke(t, f, c.e.withHeaders("Origin", portal))
 		if r.StatusCode != c.status || r.Headers["Access-Control-Allow-Origin"] != portal || r.Headers["Vary"] != c.vary ||
-			r.Headers["Access-Control-Expose-Headers"] != "Location, Preference-Applied, Retry-After, Omr-Status" || r.Headers["Access-Control-Allow-Credentials"] != "" {
+			r.Headers["Access-Control-Expose-Headers"] != "Content-Location, Location, Preference-Applied, Retry-After, Omr-Status" || r.Headers["Access-Control-Allow-Credentials"] != "" {
 			t.Errorf("%s: %d %v", name, r.StatusCode, r.Headers)
 		}
 	}

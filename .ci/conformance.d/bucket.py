@@ -16,7 +16,7 @@ BUCKET = {
         {"Id": "records", "Status": "Enabled", "Prefix": "idempotency/", "ExpirationInDays": 1},
     ]},
 }
-ONE_ORIGIN = {"CorsRules": [{"AllowedOrigins": [{"Ref": "AllowOrigin"}], "AllowedMethods": ["POST"], "AllowedHeaders": ["*"], "MaxAge": 600}]}
+ONE_ORIGIN = {"CorsRules": [{"AllowedOrigins": [{"Ref": "AllowOrigin"}], "AllowedMethods": ["POST"], "MaxAge": 600}]}
 REFUSED = ({"Bool": {"aws:SecureTransport": "false"}}, {"NumericLessThan": {"s3:TlsVersion": "1.2"}})
 MADE = {
     "ScansBucket": "AWS::S3::Bucket", "ScansBucketPolicy": "AWS::S3::BucketPolicy", "ScansAccess": "AWS::IAM::ManagedPolicy",

@@ -18,7 +18,8 @@ type Caller struct {
 // Digest stands for the caller in names of what is the caller's own: 32 hexadecimal
 // digits, the same for each of its calls. It is made of the API key's id, the user
 // pool client's, or the ARN of the IAM role or user, the role's session left out;
-// else of the authorizer's principal. Callers of whom nothing is known are one.
+// else of a token's issuer and subject, or of the authorizer's principal. Callers of
+// whom nothing is known are one.
 func (c Caller) Digest() string {
 	digest := sha256.Sum256([]byte(c.identity))
 	return hex.EncodeToString(digest[:16])
@@ -33,29 +34,40 @@ func restCaller(identity, authorizer []byte) Caller {
 	if claims == nil {
 		_ = pick(jwt, member{"claims", &claims})
 	}
-	var client, subject []byte
-	_ = pick(claims, member{"client_id", &client}, member{"sub", &subject})
+	var client, issuer, subject []byte
+	_ = pick(claims, member{"client_id", &client}, member{"iss", &issuer}, member{"sub", &subject})
+	known := principal
+	if textOf(principal) == ownPrincipal {
+		known = nil // of every key: without the key's id it tells nothing
+	}
 	return Caller{
 		KeyID: named(keyID), Principal: named(caller, client, subject, principal),
-		identity: identityOf(keyID, client, arn, principal),
+		identity: identityOf(keyID, client, arn, issuer, subject, known),
 	}
 }
 
 // httpCaller is the same for payload format 2.0.
 func httpCaller(authorizer []byte) Caller {
-	var iam, jwt, claims, caller, arn, client, subject []byte
+	var iam, jwt, claims, caller, arn, client, issuer, subject []byte
 	_ = pick(authorizer, member{"iam", &iam}, member{"jwt", &jwt})
 	_ = pick(iam, member{"callerId", &caller}, member{"userArn", &arn})
 	_ = pick(jwt, member{"claims", &claims})
-	_ = pick(claims, member{"client_id", &client}, member{"sub", &subject})
-	return Caller{Principal: named(caller, client, subject), identity: identityOf(nil, client, arn, nil)}
+	_ = pick(claims, member{"client_id", &client}, member{"iss", &issuer}, member{"sub", &subject})
+	return Caller{Principal: named(caller, client, subject), identity: identityOf(nil, client, arn, issuer, subject, nil)}
 }
+
+// ownPrincipal is what the project's own authorizer calls whoever has a key.
+const ownPrincipal = "api-key"
 
 // identityOf names the first that there is, and of which kind it is: an id of one
 // kind may read like one of another.
-func identityOf(keyID, client, arn, principal []byte) string {
+func identityOf(keyID, client, arn, issuer, subject, principal []byte) string {
+	person := ""
+	if sub := textOf(subject); sub != "" {
+		person = textOf(issuer) + " " + sub
+	}
 	for _, known := range []struct{ kind, id string }{
-		{"api-key", textOf(keyID)}, {"client", textOf(client)}, {"arn", withoutSession(textOf(arn))}, {"principal", textOf(principal)},
+		{"api-key", textOf(keyID)}, {"client", textOf(client)}, {"arn", withoutSession(textOf(arn))}, {"subject", person}, {"principal", textOf(principal)},
 	} {
 		if known.id != "" {
 			return known.kind + " " + known.id

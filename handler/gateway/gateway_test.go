@@ -135,8 +135,13 @@ func TestCallersDigests(t *testing.T) {
 		"role of that name elsewhere": {in("", identity(map[string]any{"userArn": "arn:aws:sts::444455556666:assumed-role/scanner/one"}))},
 		"user":                        {in("", identity(map[string]any{"userArn": "arn:aws:iam::111122223333:user/scanner/one"}))},
 		"another user":                {in("", identity(map[string]any{"userArn": "arn:aws:iam::111122223333:user/scanner/two"}))},
-		"authorizer":                  {in("", authorizer(map[string]any{"principalId": "abc"}))},
-		"nobody":                      {in("", identity(map[string]any{})), in("2.0", map[string]any{}), in("", identity(map[string]any{"apiKeyId": nil, "userArn": 7}))},
+		"subject": {
+			in("2.0", authorizer(map[string]any{"jwt": claims(map[string]any{"iss": "https://id.example", "sub": "a", "azp": "app"})})),
+			in("1.0", authorizer(map[string]any{"jwt": claims(map[string]any{"iss": "https://id.example", "sub": "a"})})),
+		},
+		"subject of another issuer": {in("2.0", authorizer(map[string]any{"jwt": claims(map[string]any{"iss": "https://other.example", "sub": "a"})}))},
+		"authorizer":                {in("", authorizer(map[string]any{"principalId": "abc"}))},
+		"nobody":                    {in("", identity(map[string]any{})), in("2.0", map[string]any{}), in("", authorizer(map[string]any{"principalId": "api-key"})), in("", identity(map[string]any{"apiKeyId": nil, "userArn": 7}))},
 	}
 	seen := map[string]string{}
 	for name, digests := range groups {

@@ -81,13 +81,18 @@ func (s *scans) readForm(body []byte, boundary string) error {
 // setOption takes a field that is no file, and may stand in the query as well: the
 // body's goes before it.
 func (s *scans) setOption(name, value string) error {
-	switch field := fieldOf(name); field {
+	switch fieldOf(name) {
 	case fieldFormat:
 		return s.setFormat(value)
 	case fieldThreshold:
 		return s.setThreshold(strings.TrimSpace(value))
+	case fieldUpload:
+		if !s.uploads {
+			return errNoBucket()
+		}
+		return errField()
 	default:
-		return errField(field)
+		return errField()
 	}
 }
 
@@ -114,7 +119,7 @@ func fieldOf(name string) string {
 func (s *scans) addUpload(id string) error {
 	switch {
 	case !s.uploads:
-		return errField(fieldUpload)
+		return errNoBucket()
 	case id == "" || len(id) > maxUploadID:
 		return input.Err(fieldUpload, "it must be the id that POST /uploads gave")
 	}
@@ -127,13 +132,12 @@ const maxUploadID = 128
 
 // errField refuses what would be ignored: a threshold that is misspelt would be
 // paid for and not be kept.
-func errField(field string) error {
-	if field == fieldUpload {
-		return input.Err(fieldUpload, "there is no bucket here to upload to")
-	}
+func errField() error {
 	return &problem.Error{Code: problem.InvalidInput,
 		Detail: "There is a field that is none of image, upload, omrFile (or pattern), outputFormat (or format) and recognitionThreshold."}
 }
+
+func errNoBucket() error { return input.Err(fieldUpload, "there is no bucket here to upload to") }
 
 func (s *scans) setPattern(data []byte) error {
 	if s.pattern.data != nil {
@@ -168,7 +172,7 @@ func (s *scans) readJSON(body []byte) error {
 		if string(value) == "null" {
 			return nil
 		}
-		switch field := fieldOf(name); field {
+		switch fieldOf(name) {
 		case fieldImage:
 			return s.readImages(value)
 		case fieldPattern:
@@ -185,10 +189,8 @@ func (s *scans) readJSON(body []byte) error {
 			return s.setFormat(string(text))
 		case fieldThreshold:
 			return s.setThreshold(string(value))
-		case fieldUpload:
-			return s.readUpload(value)
 		default:
-			return errField(field)
+			return errField()
 		}
 	})
 	return input.JSONProblem(err)

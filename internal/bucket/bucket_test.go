@@ -89,7 +89,14 @@ func TestForm(t *testing.T) {
 	}
 	_, err = b.FindUpload(t.Context(), strings.Repeat("0", 32), form.Upload)
 	wantCode(t, err, problem.UploadNotFound, "")
-	// One form, one place: what S3 refuses is not there.
+	// Until it expires a form can be sent again, and the last file counts; what S3
+	// refuses is not there.
+	if got := post(t, form, []byte("another")); got != "204" {
+		t.Error(got)
+	}
+	if data, _ := s3.Object("uploads/" + caller + "/" + form.Upload); string(data) != "another" {
+		t.Errorf("stored %q", data)
+	}
 	if other, err := b.NewForm(t.Context(), caller); err != nil || other.Upload == form.Upload {
 		t.Errorf("%+v, %v", other, err)
 	} else if got := post(t, other, make([]byte, 1<<20+1)); !strings.Contains(got, "EntityTooLarge") {
@@ -416,4 +423,20 @@ func TestDeadline(t *testing.T) {
 	cancel()
 	_, err = u.Open()
 	wantCode(t, err, problem.BucketUnavailable, "S3 cannot be reached, or broke off")
+}
+
+// TestOldUploads: after a day an upload is not there, whenever S3 takes it away.
+func TestOldUploads(t *testing.T) {
+	b, s3 := newBucket(t)
+	for age, code := range map[time.Duration]problem.Code{23 * time.Hour: "", 25 * time.Hour: problem.UploadNotFound} {
+		s3.Now = func() time.Time { return time.Now().Add(-age) }
+		s3.SetObject(key, []byte("a scan"))
+		s3.Now = time.Now
+		_, err := b.FindUpload(t.Context(), caller, id)
+		if code == "" && err != nil {
+			t.Errorf("%v: %v", age, err)
+		} else if code != "" {
+			wantCode(t, err, code, "")
+		}
+	}
 }

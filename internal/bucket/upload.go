@@ -7,6 +7,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -30,16 +31,26 @@ type Upload struct {
 	ctx    context.Context //nolint:containedctx // io.ReaderAt has none
 	key    *string
 	etag   *string
+
+	modified time.Time
 }
 
 // FindUpload returns a caller's upload, after one request. What is not there, not
-// whole, or another caller's is UploadNotFound.
+// whole, older than a day, or another caller's is UploadNotFound.
 func (b *Bucket) FindUpload(ctx context.Context, caller, id string) (*Upload, error) {
 	if !validID(id) {
 		return nil, errNotFound()
 	}
-	return b.find(ctx, *uploadKey(caller, id))
+	u, err := b.find(ctx, *uploadKey(caller, id))
+	// The bucket's lifecycle takes it away some time later: until then it is as good as gone.
+	if err == nil && !u.modified.IsZero() && time.Since(u.modified) > uploadLife {
+		return nil, errNotFound()
+	}
+	return u, err
 }
+
+// uploadLife is how long an upload can be used.
+const uploadLife = 24 * time.Hour
 
 func (b *Bucket) find(ctx context.Context, key string) (*Upload, error) {
 	u := &Upload{bucket: b, ctx: ctx, key: &key}
@@ -50,7 +61,7 @@ func (b *Bucket) find(ctx context.Context, key string) (*Upload, error) {
 	case err != nil:
 		return nil, readFault(err)
 	}
-	u.Head, u.etag, u.Size = head, out.ETag, totalOf(out)
+	u.Head, u.etag, u.Size, u.modified = head, out.ETag, totalOf(out), aws.ToTime(out.LastModified)
 	if int64(len(u.Head)) != min(headSize, u.Size) {
 		return nil, unavailable(errNotS3)
 	}
