@@ -15,14 +15,15 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-lambda-go/lambda/messages"
+	"github.com/aws/aws-lambda-go/lambdacontext"
 
 	"omr-relay/internal/app"
 	"omr-relay/internal/batch"
 	"omr-relay/internal/callrecord"
 	"omr-relay/internal/config"
 	"omr-relay/internal/executions"
-	"omr-relay/internal/idempotency"
 	"omr-relay/internal/omr"
+	"omr-relay/internal/problem"
 )
 
 func main() {
@@ -50,7 +51,7 @@ func newFunction(ctx context.Context, getenv func(string) string, stdout io.Writ
 	}
 	relay := app.New(cfg, app.Options{AWS: awsConfig, Log: stdout, Metrics: true})
 	return &function{log: relay.Log, runner: &batch.Runner{
-		Files: relay.Bucket.Files(), Ledger: &idempotency.Ledger{Store: relay.Bucket},
+		Files: relay.Bucket.Files(), Records: relay.Bucket.Records(""),
 		Client: &omr.Client{Transport: relay.Upstream, BaseURL: cfg.BaseURL}, Tokens: relay.Tokens,
 		Map:       executions.New(awsConfig, getenv("OMR_STATE_MACHINE")),
 		MaxSheets: own.maxSheets, MaxPages: maxPages, Most: own.concurrency,
@@ -81,28 +82,34 @@ func ownSettings(getenv func(string) string) (s settings, err error) {
 	return s, errors.Join(faults...)
 }
 
-// run is the Lambda handler. Its errors have the names that the state machine knows.
+// run is the Lambda handler. Its errors have the names that the state machine knows. The
+// line has no names of files, no keys, and nothing of what is on the sheets.
 func (f *function) run(ctx context.Context, in batch.Input) (*batch.Output, error) {
 	began := time.Now()
 	ctx, record := callrecord.With(ctx)
 	out, err := f.runner.Run(ctx, in)
+	step := "unknown"
+	if batch.Known(in.Step) {
+		step = in.Step
+	}
 	attrs := []slog.Attr{
-		slog.String("step", in.Step), slog.Int("submissions", record.Submissions), slog.Int("polls", record.Polls),
+		slog.String("step", step), slog.Int("submissions", record.Submissions), slog.Int("polls", record.Polls),
 		slog.Float64("duration_ms", float64(time.Since(began).Microseconds())/1000),
 	}
-	level := slog.LevelInfo
-	if err != nil {
-		level = slog.LevelWarn
-		attrs = append(attrs, slog.String("error", err.Error()))
-		failure, ok := errors.AsType[*batch.Fault](err)
-		name := "Failed"
-		if ok {
-			name = string(failure.Name)
-		}
-		err = messages.InvokeResponse_Error{Type: name, Message: err.Error()}
-	} else if out.State != "" {
-		attrs = append(attrs, slog.String("state", string(out.State)))
+	if lc, ok := lambdacontext.FromContext(ctx); ok {
+		attrs = append(attrs, slog.String("request_id", lc.AwsRequestID))
 	}
-	f.log.LogAttrs(ctx, level, "step", attrs...)
-	return out, err
+	if record.LedgerErr != nil {
+		attrs = append(attrs, slog.String("ledger_error", problem.Describe(record.LedgerErr)))
+	}
+	if err == nil {
+		f.log.LogAttrs(ctx, slog.LevelInfo, "step", append(attrs, slog.String("state", string(out.State)))...)
+		return out, nil
+	}
+	name := batch.Failed
+	if failure, ok := errors.AsType[*batch.Fault](err); ok {
+		name = failure.Name
+	}
+	f.log.LogAttrs(ctx, slog.LevelWarn, "step", append(attrs, slog.String("error_name", string(name)), slog.String("error", err.Error()))...)
+	return nil, messages.InvokeResponse_Error{Type: string(name), Message: err.Error()}
 }

@@ -55,7 +55,7 @@ func TestImportsFlowOneWay(t *testing.T) {
 	}{
 		{"cmd/relay", []string{module + "/internal/sandbox", module + "/internal/eventgen", module + "/cmd/local", module + "/internal/scans", module + "/internal/journal", module + "/internal/recognition", module + "/internal/table", "github.com/spf13", "github.com/pdfcpu", "github.com/schollz", "github.com/johannesboyne", "testing", "net/http/httptest"}, true},
 		{"cmd/authorizer", []string{module + "/internal/sandbox", module + "/cmd/local", "github.com/spf13"}, true},
-		{"handler", []string{aws, "github.com/aws/smithy-go", module + "/secrets", module + "/internal/token", module + "/internal/app"}, true},
+		{"handler", []string{aws, module + "/internal/executions", "github.com/aws/smithy-go", module + "/secrets", module + "/internal/token", module + "/internal/app"}, true},
 		{"secrets", []string{module + "/handler", module + "/internal/token", module + "/internal/app"}, true},
 		{"secrets", []string{"net/http"}, false},
 		{"internal/token", []string{module + "/handler", module + "/internal/app", "github.com/aws/aws-lambda-go"}, true},
@@ -63,6 +63,10 @@ func TestImportsFlowOneWay(t *testing.T) {
 		{"internal/problem", []string{module + "/handler", module + "/secrets", module + "/internal", "github.com"}, false},
 		{"internal/callrecord", []string{module, "github.com"}, false},
 		{"handler/recognize", []string{module + "/secrets", module + "/internal/token", module + "/internal/app", "github.com"}, true},
+		{"internal/batch/layout", []string{module, "github.com"}, false},
+		{"internal/batch", []string{module + "/handler", module + "/internal/app", module + "/internal/token", module + "/secrets", module + "/internal/executions"}, true},
+		{"internal/executions", []string{module + "/handler", module + "/internal/app", module + "/internal/batch"}, true},
+		{"cmd/batch", []string{module + "/internal/sandbox", module + "/cmd/local", "github.com/spf13", "github.com/schollz", "github.com/johannesboyne", "testing", "net/http/httptest"}, true},
 		{"internal/omr", []string{module + "/handler", module + "/secrets", module + "/internal/token", "github.com"}, true},
 		{"internal/document", []string{module + "/handler", module + "/internal/omr", "github.com"}, true},
 		{"internal/sensitive", []string{module, "github.com"}, false},
@@ -91,7 +95,7 @@ func TestWhoMayImport(t *testing.T) {
 	graph := imports(t)
 	for pkg, allowed := range map[string][]string{
 		"internal/sandbox": {"cmd/local", "internal/eventgen"},
-		"internal/app":     {"cmd/relay", "cmd/local"},
+		"internal/app":     {"cmd/relay", "cmd/local", "cmd/batch"},
 		"internal/token":   {"internal/app"},
 		"handler":          {"internal/app", "cmd/local", "cmd/relay"},
 		"secrets":          {"internal/app", "internal/token"},

@@ -23,7 +23,7 @@ func TestFilesUseThoseBelowThem(t *testing.T) {
 	t.Chdir("../..") // where the importer finds the module
 	files := token.NewFileSet()
 	compiled := importer.ForCompiler(files, "gc", exports(t))
-	for _, dir := range []string{"handler", "handler/gateway", "handler/recognize", "internal/apikey", "internal/document", "internal/lambdaruntime", "internal/omr", "internal/recognition", "internal/scans", "internal/table", "internal/token"} {
+	for _, dir := range []string{"handler", "handler/gateway", "handler/recognize", "internal/apikey", "internal/batch", "internal/batch/layout", "internal/document", "internal/executions", "internal/lambdaruntime", "internal/omr", "internal/recognition", "internal/scans", "internal/table", "internal/token"} {
 		var parsed []*ast.File
 		var order []string
 		var names []string

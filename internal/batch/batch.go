@@ -1,139 +1,77 @@
 // Package batch recognizes the scans of a batch, one step at a time, for a state
 // machine of AWS Step Functions (statemachine/batch.asl.json). What a step needs and
-// what comes of it is in the bucket; between steps go keys, numbers and ids of tasks,
-// never names of files or answers: Step Functions keeps them for 90 days.
+// what comes of it is in the bucket; between steps go keys, digests, numbers and ids of
+// tasks, never names of files or answers: Step Functions keeps them for 90 days.
 //
 // Each file uses those below it:
 //
-//	batch.go     Runner: the steps, by their names
+//	batch.go     Run: the steps, by their names
 //	erase.go     the end of a batch: nothing of it is left
 //	merge.go     results → the three tables
+//	tables.go    the tables, written a row at a time
+//	reason.go    why a person must look at a sheet, in words
 //	sheet.go     one sheet: submitted once, and fetched
+//	failed.go    what a failed call means, for the sheet or for all
 //	pace.go      a map that goes slower where the upstream asks for it
 //	manifest.go  scans → sheets, a page each, in their order
+//	found.go     what an invocation before this one found
+//	scan.go      one scan → its sheets
 //	pages.go     the pages of PDF and TIFF
+//	taker.go     what scans and sheets are
+//	beside.go    many things at a time
 //	preflight.go what would be wrong with every sheet
-//	order.go     what a batch is asked to do
-//	keys.go      where things are in the bucket
+//	result.go    what became of a sheet, as it is stored
+//	order.go     what the batch is asked to do, and with which pattern
+//	local.go     files of this machine's
+//	runner.go    Runner, and what steps are given and give
+//	terms.go     what of order and pattern counts for each sheet
+//	keys.go      where the steps' own things are in the bucket
 //	fault.go     how a step fails, by the name that the state machine knows
+//
+// Whatever is killed where, no sheet is submitted twice: the intent is recorded before,
+// by a write that one of several can make, and lives as long as results do. Two runs of
+// the same scans, one after the other or beside one another, pay once.
 package batch
 
 import (
 	"context"
-	"io"
-	"sync"
-	"time"
 
-	"omr-relay/internal/bucket"
-	"omr-relay/internal/idempotency"
-	"omr-relay/internal/omr"
+	"omr-relay/internal/budget"
+	"omr-relay/internal/problem"
 )
 
-// Files is the bucket. What is missing is [io/fs.ErrNotExist].
-type Files interface {
-	Read(ctx context.Context, key string) (io.ReadCloser, int64, error)
-	Find(ctx context.Context, key string) (*bucket.Upload, error)
-	Write(ctx context.Context, key string, body io.ReadSeeker, contentType string) error
-	Copy(ctx context.Context, from, to string) error
-	List(ctx context.Context, prefix string, yield func(bucket.Entry) error) error
-	Remove(ctx context.Context, keys []string) error
+// steps are what a state of the state machine has done.
+var steps = map[string]func(*Runner, context.Context, Input) (*Output, error){
+	"preflight": (*Runner).preflight,
+	"manifest":  (*Runner).manifest,
+	"submit":    (*Runner).submit,
+	"fetch":     (*Runner).fetch,
+	"merge":     (*Runner).merge,
+	"erase":     (*Runner).erase,
 }
 
-// Tokens is asked for a token before anything is submitted.
-type Tokens interface {
-	Ensure(ctx context.Context, d time.Duration) (time.Duration, error)
-}
+// Known reports whether there is a step of that name, which then may be logged.
+func Known(step string) bool { return steps[step] != nil }
 
-// Runner runs the steps. It is safe for concurrent use. Steps block until ctx ends at
-// the latest; their errors are [*Fault].
-type Runner struct {
-	Files  Files
-	Ledger *idempotency.Ledger
-	Client *omr.Client
-	Tokens Tokens
-	Map    Map // of the running batches
-	// MaxSheets is the most that one batch may have.
-	MaxSheets int
-	// MaxPages is the most pages that one file may have.
-	MaxPages int
-	// Most is the concurrency that maps begin with.
-	Most int
-
-	pace omr.Pace
-
-	mu       sync.Mutex // guards what follows
-	prefix   string     // of the batch at hand
-	pattern  []byte
-	ordered  *Order
-	adjusted time.Time
-}
-
-// Input is what a step is given. Which members it has depends on the step.
-type Input struct {
-	Step string `json:"step"`
-	// Prefix is the batch's, and ends in a slash.
-	Prefix string `json:"prefix"`
-	// Execution is the ARN of the batch's.
-	Execution string `json:"execution"`
-
-	// Of one sheet.
-	Number    int       `json:"n,string"`
-	ID        string    `json:"id"`
-	Task      string    `json:"task"`
-	Submitted time.Time `json:"submitted"`
-}
-
-// Output is what comes of a step, and goes on in the state machine.
-type Output struct {
-	// Of the manifest: the key of the list of those to be recognized, how many they are,
-	// how many at once, and where the map's own results go.
-	Items       string `json:"items,omitempty"`
-	Sheets      int    `json:"sheets"`
-	Concurrency int    `json:"concurrency,omitempty"`
-	Work        string `json:"work,omitempty"`
-
-	// Of one sheet, or of erasing: whether it is done, and else after how many seconds
-	// to go on.
-	State     State      `json:"state,omitempty"`
-	Seconds   int        `json:"seconds,omitempty"`
-	Task      string     `json:"task,omitempty"`
-	Submitted *time.Time `json:"submitted,omitempty"`
-
-	// Of the merge.
-	Answered   int `json:"answered,omitempty"`
-	Exceptions int `json:"exceptions,omitempty"`
-}
-
-// State is how far a sheet is.
-type State string
-
-// The states, by which the state machine chooses.
-const (
-	Submit State = "submit" // again, after Seconds
-	Wait   State = "wait"   // for its result, Seconds
-	Erase  State = "erase"  // on, after Seconds
-	Done   State = "done"
-)
-
-// Run runs one step.
-func (r *Runner) Run(ctx context.Context, in Input) (*Output, error) {
+// Run runs one step. It blocks until shortly before ctx ends at the latest; its errors
+// are [*Fault]. It does not panic.
+func (r *Runner) Run(ctx context.Context, in Input) (out *Output, err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			out, err = nil, failed(problem.Panicked(cause))
+		}
+	}()
+	step := steps[in.Step]
+	if step == nil {
+		return nil, fault(BadInput, "there is no such step")
+	}
 	if err := validPrefix(in.Prefix); err != nil {
 		return nil, err
 	}
-	switch in.Step {
-	case "preflight":
-		return r.preflight(ctx, in)
-	case "manifest":
-		return r.manifest(ctx, in)
-	case "submit":
-		return r.submit(ctx, in)
-	case "fetch":
-		return r.fetch(ctx, in)
-	case "merge":
-		return r.merge(ctx, in)
-	case "erase":
-		return r.erase(ctx, in)
-	default:
-		return nil, fault(BadInput, "there is no such step", nil)
+	if end, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, end.Add(-budget.AnswerReserve))
+		defer cancel()
 	}
+	return step(r, ctx, in)
 }

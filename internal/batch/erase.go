@@ -4,48 +4,51 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"io/fs"
-	"strings"
 	"time"
 
+	"omr-relay/internal/batch/layout"
 	"omr-relay/internal/bucket"
+	"omr-relay/internal/budget"
 )
 
 // most is how many objects one request to S3 erases.
 const most = 1000
 
-// erase removes a batch: the results of its sheets, its scans, its tables, and what was
-// written about them. The manifest goes last: it names the sheets. It takes the time that
-// an invocation has, and goes on in the next.
+// erase removes a batch: the results of its sheets, with the records of their
+// submissions, its scans, its tables, and what was written about them. The manifest goes
+// last: it names the sheets. It takes most of the time that an invocation has, and goes
+// on in the next. Erasing what is gone is done.
 func (r *Runner) erase(ctx context.Context, in Input) (*Output, error) {
-	end := lastMoment(ctx).Add(-time.Until(lastMoment(ctx)) / 4)
-	if done, err := r.eraseSheets(ctx, in.Prefix, end); err != nil || !done {
-		return &Output{State: Erase, Seconds: 1}, err
+	end := time.Now().Add(left(ctx, budget.BatchFunction) * 3 / 4)
+	if err := r.eraseSheets(ctx, in.Prefix); err != nil {
+		return nil, unavailable("erasing results", err)
 	}
-	var last []string
-	var keys []string
-	count := 0
-	stop := errors.New("enough")
+	var keys, last []string
 	err := r.Files.List(ctx, in.Prefix, func(e bucket.Entry) error {
 		if e.Key == manifestKey(in.Prefix) {
-			last = append(last, e.Key)
+			last = []string{e.Key}
 			return nil
 		}
 		if keys = append(keys, e.Key); len(keys) < most {
 			return nil
 		}
-		count += len(keys)
 		err := r.Files.Remove(ctx, keys)
 		if keys = nil; err == nil && time.Now().After(end) {
-			err = stop
+			err = errEnough
 		}
 		return err
 	})
-	if errors.Is(err, stop) {
+	if errors.Is(err, errEnough) {
 		return &Output{State: Erase, Seconds: 1}, nil
 	}
 	if err == nil {
-		err = r.Files.Remove(ctx, append(keys, last...))
+		err = r.Files.Remove(ctx, keys)
+	}
+	if err == nil {
+		err = r.Files.Remove(ctx, last)
 	}
 	if err != nil {
 		return nil, unavailable("erasing the batch", err)
@@ -53,38 +56,38 @@ func (r *Runner) erase(ctx context.Context, in Input) (*Output, error) {
 	return &Output{State: Done}, nil
 }
 
+var errEnough = errors.New("enough for one invocation")
+
 // eraseSheets removes the results of the sheets that the manifest names. Where another
 // batch has the same sheets, it has lost them, too: they are the same answers.
-func (r *Runner) eraseSheets(ctx context.Context, prefix string, end time.Time) (done bool, err error) {
-	manifest, _, err := r.Files.Read(ctx, manifestKey(prefix))
+func (r *Runner) eraseSheets(ctx context.Context, prefix string) error {
+	manifest, err := r.loadObject(ctx, manifestKey(prefix))
 	if errors.Is(err, fs.ErrNotExist) {
-		return true, nil
+		return nil
 	}
 	if err != nil {
-		return false, unavailable("reading the manifest", err)
+		return err
 	}
-	defer manifest.Close()
-	caller, lines := callerOf(prefix), json.NewDecoder(manifest)
+	defer manifest.remove()
+	caller, lines := callerOf(prefix), json.NewDecoder(manifest.file)
 	var keys []string
-	for lines.More() {
+	for {
 		var s sheet
-		if err := lines.Decode(&s); err != nil {
-			return false, unavailable("reading the manifest", err)
+		err := lines.Decode(&s)
+		if errors.Is(err, io.EOF) {
+			return r.Files.Remove(ctx, keys)
 		}
-		if s.ID != "" && !strings.Contains(s.ID, "/") {
-			keys = append(keys, resultKey(caller, s.ID))
+		if err != nil {
+			return fmt.Errorf("reading the manifest: %w", err)
 		}
-		if len(keys) == most {
+		if !layout.ValidID(s.Sheet) {
+			continue
+		}
+		if keys = append(keys, resultKey(caller, s.Sheet), intentKey(caller, s.Sheet)); len(keys) >= most {
 			if err := r.Files.Remove(ctx, keys); err != nil {
-				return false, unavailable("erasing results", err)
+				return err
 			}
-			if keys = nil; time.Now().After(end) {
-				return false, nil
-			}
+			keys = nil
 		}
 	}
-	if err := r.Files.Remove(ctx, keys); err != nil {
-		return false, unavailable("erasing results", err)
-	}
-	return true, nil
 }

@@ -1,6 +1,7 @@
 package batch
 
 import (
+	"errors"
 	"fmt"
 
 	"omr-relay/internal/problem"
@@ -12,14 +13,18 @@ type Name string
 
 // The names. None of them is retried but Unavailable.
 const (
-	BadInput            Name = "BadInput"
-	PatternMissing      Name = "PatternMissing"
-	TooManySheets       Name = "TooManySheets"
-	NoScans             Name = "NoScans"
-	AnotherBatchRuns    Name = "AnotherBatchRuns"
+	BadInput         Name = "BadInput"
+	PatternMissing   Name = "PatternMissing"
+	TooManySheets    Name = "TooManySheets"
+	NoScans          Name = "NoScans"
+	AnotherBatchRuns Name = "AnotherBatchRuns"
+	// CredentialsRejected is of the token service, or of the upstream, which takes no
+	// calls with the tokens of these credentials.
 	CredentialsRejected Name = "CredentialsRejected"
 	// Unavailable is what may go well later: S3, the token service, or the upstream.
 	Unavailable Name = "Unavailable"
+	// Failed is a mistake of this program's.
+	Failed Name = "Failed"
 )
 
 // Fault is why a step failed. Its text is safe to log, and to be shown.
@@ -34,7 +39,7 @@ func (f *Fault) Error() string {
 	if f.Err == nil {
 		return f.Detail
 	}
-	return f.Detail + ": " + problem.Describe(f.Err)
+	return f.Detail + ": " + describe(f.Err)
 }
 
 // Format implements [fmt.Formatter]: no verb reaches into Err.
@@ -46,20 +51,21 @@ func (f *Fault) SafeText() string { return f.Error() }
 // Unwrap returns the cause.
 func (f *Fault) Unwrap() error { return f.Err }
 
-func fault(name Name, detail string, err error) *Fault {
-	return &Fault{Name: name, Detail: detail, Err: err}
+func describe(err error) string {
+	if e, ok := errors.AsType[*problem.Error](err); ok {
+		return e.Error()
+	}
+	return problem.Describe(err)
 }
 
-// unavailable is for the bucket, whose errors are safe to log.
+func fault(name Name, detail string) *Fault { return &Fault{Name: name, Detail: detail} }
+
+// unavailable is for what another attempt may do. A Fault stays as it is.
 func unavailable(doing string, err error) *Fault {
-	if e := problem.From(err); e.Code != problem.Internal {
-		return &Fault{Name: Unavailable, Detail: doing, Err: safe(e.Error())}
+	if f, ok := errors.AsType[*Fault](err); ok {
+		return f
 	}
 	return &Fault{Name: Unavailable, Detail: doing, Err: err}
 }
 
-// safe is a text that is ours.
-type safe string
-
-func (s safe) Error() string    { return string(s) }
-func (s safe) SafeText() string { return string(s) }
+func failed(err error) *Fault { return &Fault{Name: Failed, Detail: "the step failed", Err: err} }

@@ -4,84 +4,65 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"strconv"
 	"strings"
 
+	"omr-relay/internal/batch/layout"
+	"omr-relay/internal/idempotency"
 	"omr-relay/internal/omr"
 )
 
-// A batch is what lies under its prefix: batches/{caller}/{id}/ for callers of the
-// API, whatever begins with batches/ for who works in AWS itself.
-//
-//	pattern.omr        the recognition pattern
-//	order.json         what the API was asked for; none is needed
-//	(anything else)    the scans, where there is no order
-//	work/…             copies of the scans a page each, the manifest, the list of items
-//	results/…          answers.csv, answers.jsonl, exceptions.csv
-//
-// Results of sheets are beside the batches, under their caller: another batch pays
-// for nothing that is there.
-const (
-	Root        = "batches/"
-	patternName = "pattern.omr"
-	orderName   = "order.json"
-	workFolder  = "work/"
-	tableFolder = "results/"
-	sheetsRoot  = "sheets/"
-)
+func manifestKey(prefix string) string { return prefix + layout.Work + "sheets.jsonl" }
+func itemsKey(prefix string) string    { return prefix + layout.Work + "items.csv" }
+func foundKey(prefix string) string    { return prefix + layout.Work + "found.jsonl" }
+func termsKey(prefix string) string    { return prefix + layout.Work + "terms.json" }
+func paceKey(prefix string) string     { return prefix + layout.Work + "pace.json" }
 
-// Tables are the names of a batch's results, in the order in which people want them.
-var Tables = []string{"answers.csv", "answers.jsonl", "exceptions.csv"}
+// scanKey is where the copy of a scan is. It goes by the content: who comes with an old
+// list of sheets finds the right one, or none.
+func scanKey(prefix, scan string) string { return prefix + layout.Work + "scans/" + scan }
 
-// TableKey is where a table of a batch is.
-func TableKey(prefix, name string) string { return prefix + tableFolder + name }
+// resultKey is where a sheet's result is.
+func resultKey(caller, sheet string) string { return layout.Sheets + caller + "/" + sheet + ".json" }
 
-// PatternKey is where a batch's pattern is.
-func PatternKey(prefix string) string { return prefix + patternName }
-
-// OrderKey is where a batch's order is.
-func OrderKey(prefix string) string { return prefix + orderName }
-
-// PrefixOf is a caller's batch.
-func PrefixOf(caller, id string) string { return Root + caller + "/" + id + "/" }
-
-func manifestKey(prefix string) string { return prefix + workFolder + "sheets.jsonl" }
-func itemsKey(prefix string) string    { return prefix + workFolder + "items.csv" }
-func scanKey(prefix string, number int) string {
-	return prefix + workFolder + "scans/" + strconv.Itoa(number)
+// intentKey is where the record of its submission is: beside the result, and for as
+// long.
+func intentKey(caller, sheet string) string {
+	return layout.Sheets + idempotency.Name(caller, intentName(sheet))
 }
+
+func intentName(sheet string) string { return "sheet " + sheet }
 
 // validPrefix keeps steps within the batches.
 func validPrefix(prefix string) error {
-	rest, ok := strings.CutPrefix(prefix, Root)
-	if !ok || rest == "" || rest == "/" || !strings.HasSuffix(prefix, "/") || len(prefix) > 900 || strings.Contains(prefix, "//") {
-		return fault(BadInput, "the prefix must be one under "+Root+", and end in a slash", nil)
+	rest, ok := strings.CutPrefix(prefix, layout.Root)
+	if !ok || rest == "" || rest == "/" || !strings.HasSuffix(prefix, "/") || len(prefix) > 512 || strings.Contains(prefix, "//") {
+		return fault(BadInput, "the prefix must be one under "+layout.Root+", and end in a slash")
 	}
 	return nil
 }
 
 // callerOf is whose batch it is: that of a prefix which the API made.
 func callerOf(prefix string) string {
-	caller, rest, _ := strings.Cut(strings.TrimPrefix(prefix, Root), "/")
-	if id, end, ok := strings.Cut(rest, "/"); ok && end == "" && isHex(caller) && isHex(id) {
+	caller, rest, _ := strings.Cut(strings.TrimPrefix(prefix, layout.Root), "/")
+	if id, end, ok := strings.Cut(rest, "/"); ok && end == "" && layout.ValidID(caller) && layout.ValidID(id) {
 		return caller
 	}
 	return "aws"
 }
 
-func isHex(s string) bool {
-	return len(s) == 32 && strings.Trim(s, "0123456789abcdef") == ""
+// scanOf is what a scan goes by: its content, told by whatever tells one from another.
+func scanOf(kind, content string) string { return digest(kind + " " + content) }
+
+// sheetOf is what a sheet goes by: content, pattern, threshold and format.
+func sheetOf(scan string, pattern [sha256.Size]byte, threshold *int) string {
+	percent := -1
+	if threshold != nil {
+		percent = *threshold
+	}
+	return digest(fmt.Sprintf("%s %x %d %s", scan, pattern, percent, omr.CSV))
 }
 
-// resultKey is where a sheet's result is.
-func resultKey(caller, id string) string { return sheetsRoot + caller + "/" + id }
-
-// sheetID is what a sheet is recognized by: content, pattern, threshold and format.
-func sheetID(content, pattern string, o *Order) string {
-	threshold := -1
-	if o.Threshold != nil {
-		threshold = *o.Threshold
-	}
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s %s %d %s", content, pattern, threshold, omr.CSV))
+func digest(text string) string {
+	sum := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(sum[:16])
 }

@@ -2,41 +2,14 @@ package batch
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
-	"io"
 	"io/fs"
 	"strings"
+
+	"omr-relay/internal/batch/layout"
 )
-
-// Order is what the API was asked for. Its zero value is whatever lies under the
-// prefix, at the upstream's own threshold.
-type Order struct {
-	// Name is what people call the batch.
-	Name string `json:"name,omitempty"`
-	// Threshold is a percentage; nil leaves it to the upstream.
-	Threshold *int `json:"threshold,omitempty"`
-	// Resubmit has sheets sent again that may have been paid for and have no result.
-	Resubmit bool `json:"resubmit,omitempty"`
-	// Folder is what the keys of the scans begin with, among the caller's uploads, where
-	// Uploads does not name them one by one.
-	Folder string `json:"folder,omitempty"`
-	// Uploads are the scans, in the order of their rows.
-	Uploads []OrderedUpload `json:"uploads,omitempty"`
-}
-
-// ValidFolder reports whether a caller may name it as the prefix of its uploads: it must
-// not lead anywhere else, and ends in a slash.
-func ValidFolder(folder string) bool {
-	return len(folder) > 1 && len(folder) <= 512 && strings.HasSuffix(folder, "/") && !strings.HasPrefix(folder, "/") &&
-		!strings.Contains("/"+folder, "/../") && !strings.Contains("/"+folder, "/./") && !strings.Contains(folder, "//")
-}
-
-// OrderedUpload is one of the caller's uploads.
-type OrderedUpload struct {
-	Upload string `json:"upload"`
-	Name   string `json:"name,omitempty"` // of its row
-}
 
 // The most that is read of an order, and of a pattern.
 const (
@@ -44,46 +17,78 @@ const (
 	maxPattern = 20 << 20
 )
 
-// order reads the batch's order and its pattern, and keeps them for the next sheet.
-func (r *Runner) order(ctx context.Context, prefix string) (*Order, []byte, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.prefix == prefix && r.ordered != nil {
-		return r.ordered, r.pattern, nil
-	}
-	pattern, err := r.read(ctx, PatternKey(prefix), maxPattern)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, fault(PatternMissing, "there is no "+patternName+" under the prefix", nil)
-	}
-	if err != nil {
-		return nil, nil, unavailable("reading the pattern", err)
-	}
-	var o Order
-	text, err := r.read(ctx, OrderKey(prefix), maxOrder)
+// order reads what the batch is asked to do.
+func (r *Runner) order(ctx context.Context, prefix string) (*layout.Order, error) {
+	var o layout.Order
+	text, err := r.read(ctx, layout.OrderKey(prefix), maxOrder)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
+		return &o, nil
+	case errors.Is(err, errTooLarge):
+		return nil, fault(BadInput, layout.Ordered+" is too large")
 	case err != nil:
-		return nil, nil, unavailable("reading the order", err)
-	default:
-		if json.Unmarshal(text, &o) != nil || o.Threshold != nil && (*o.Threshold < 0 || *o.Threshold > 100) || o.Folder != "" && !ValidFolder(o.Folder) {
-			return nil, nil, fault(BadInput, orderName+" cannot be read", nil)
-		}
+		return nil, unavailable("reading the order", err)
 	}
-	r.prefix, r.ordered, r.pattern = prefix, &o, pattern
-	return &o, pattern, nil
+	if json.Unmarshal(text, &o) != nil || !o.Valid() {
+		return nil, fault(BadInput, layout.Ordered+" cannot be read")
+	}
+	return &o, nil
 }
 
-func (r *Runner) read(ctx context.Context, key string, most int64) ([]byte, error) {
-	body, _, err := r.Files.Read(ctx, key)
+// keep returns what is kept of the batch, after a change.
+func (r *Runner) keep(in Input, change func(*kept)) kept {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.kept.prefix != in.Prefix || r.kept.execution != in.Execution {
+		r.kept = kept{prefix: in.Prefix, execution: in.Execution}
+	}
+	change(&r.kept)
+	return r.kept
+}
+
+// pattern reads the batch's pattern, once an execution.
+func (r *Runner) pattern(ctx context.Context, in Input) (*pattern, error) {
+	if k := r.keep(in, func(*kept) {}); k.pattern != nil {
+		return k.pattern, nil
+	}
+	data, err := r.read(ctx, layout.PatternKey(in.Prefix), maxPattern)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fault(PatternMissing, "there is no "+layout.Pattern+" under the prefix")
+	case errors.Is(err, errTooLarge):
+		return nil, fault(PatternMissing, layout.Pattern+" is too large for a recognition pattern")
+	case err != nil:
+		return nil, unavailable("reading the pattern", err)
+	}
+	p := &pattern{data, sha256.Sum256(data)}
+	r.keep(in, func(k *kept) { k.pattern = p })
+	return p, nil
+}
+
+// terms reads what the manifest step wrote, once an execution.
+func (r *Runner) terms(ctx context.Context, in Input) (*terms, error) {
+	if k := r.keep(in, func(*kept) {}); k.terms != nil {
+		return k.terms, nil
+	}
+	text, err := r.read(ctx, termsKey(in.Prefix), maxRecord)
+	var t terms
+	if err == nil {
+		err = json.Unmarshal(text, &t)
+	}
 	if err != nil {
-		return nil, err
+		return nil, unavailable("reading the terms", err)
 	}
-	defer body.Close()
-	data, err := io.ReadAll(io.LimitReader(body, most+1))
-	if err == nil && int64(len(data)) > most {
-		err = errTooLarge
-	}
-	return data, err
+	r.keep(in, func(k *kept) { k.terms = &t })
+	return &t, nil
 }
 
-var errTooLarge = safe("it is too large")
+func (r *Runner) writeTerms(ctx context.Context, prefix string, t *terms) error {
+	text, _ := json.Marshal(t) // plain values always marshal
+	if err := r.Files.Write(ctx, termsKey(prefix), strings.NewReader(string(text)), "application/json"); err != nil {
+		return unavailable("writing to the bucket", err)
+	}
+	return nil
+}
+
+// maxRecord is far above any record.
+const maxRecord = 64 << 10

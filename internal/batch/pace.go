@@ -2,54 +2,77 @@ package batch
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 )
 
-// Map is the state machine's map over the sheets. Its methods block until ctx ends at
-// the latest.
-type Map interface {
-	// Alone reports whether no other execution of the state machine runs that began
-	// earlier.
-	Alone(ctx context.Context, execution string) (bool, error)
-	// Concurrency is how many sheets are under way at once.
-	Concurrency(ctx context.Context, execution string) (run string, now int, err error)
-	// SetConcurrency changes it.
-	SetConcurrency(ctx context.Context, run string, to int) error
-}
-
-// The upstream's limits are the account's: where it asks to wait, all sheets do.
 const (
 	// calm is how long the map is left alone after it was slowed down, or sped up.
 	calm = time.Minute
+	// adjusting is how long finding out and changing its concurrency may take.
+	adjusting = 10 * time.Second
 )
 
-// slow halves the concurrency. That it cannot is no failure: sheets wait by themselves.
-func (r *Runner) slow(ctx context.Context, execution string) {
-	r.adjust(ctx, execution, func(now int) int { return now / 2 })
+// adjustment is the last change of a map's concurrency, whoever made it.
+type adjustment struct {
+	At   time.Time `json:"at"`
+	Down bool      `json:"down"`
 }
 
-// went adds a quarter to it, some time after it was changed.
-func (r *Runner) went(ctx context.Context, execution string) {
-	r.adjust(ctx, execution, func(now int) int { return now + max(1, now/4) })
+// slow halves the concurrency: the upstream's limits are the account's, so where it asks
+// one sheet to wait, all should. That it cannot is no failure: sheets wait by themselves.
+func (r *Runner) slow(ctx context.Context, in Input) {
+	if r.due(&r.slowedAt, calm/6) {
+		r.adjust(ctx, in, true, func(now int) int { return max(now/2, 1) })
+	}
 }
 
-// adjust changes the concurrency once a minute at most, in this process. Others do the
-// same: the more of them are running, the faster it goes down.
-func (r *Runner) adjust(ctx context.Context, execution string, to func(now int) int) {
+// went adds a tenth of what the map began with.
+func (r *Runner) went(ctx context.Context, in Input) {
+	if r.due(&r.raised, calm) {
+		r.adjust(ctx, in, false, func(now int) int { return min(now+max(r.Most/10, 1), r.Most) })
+	}
+}
+
+// due reports whether so much time has passed in this process, and begins anew.
+func (r *Runner) due(last *time.Time, pause time.Duration) bool {
 	r.mu.Lock()
-	due := r.Most > 0 && time.Since(r.adjusted) >= calm
-	if due {
-		r.adjusted = time.Now()
+	defer r.mu.Unlock()
+	if r.Most <= 1 || time.Since(*last) < pause {
+		return false
 	}
-	r.mu.Unlock()
-	if !due {
+	*last = time.Now()
+	return true
+}
+
+// adjust changes the concurrency once a minute at most, of all processes together; what
+// went up goes down at once. Another one's change at the same time counts.
+func (r *Runner) adjust(ctx context.Context, in Input, down bool, to func(now int) int) {
+	ctx, cancel := context.WithTimeout(ctx, adjusting)
+	defer cancel()
+	key := paceKey(in.Prefix)
+	data, version, err := r.Records.ReadRecord(ctx, key)
+	var last adjustment
+	if err != nil || version != "" && json.Unmarshal(data, &last) != nil {
 		return
 	}
-	run, now, err := r.Map.Concurrency(ctx, execution)
-	if err != nil {
+	if time.Since(last.At) < calm && (last.Down || !down) {
 		return
 	}
-	if next := min(max(to(now), 1), r.Most); next != now {
-		_ = r.Map.SetConcurrency(ctx, run, next) // the next one tries again
+	run, now, err := r.Map.Concurrency(ctx, in.Execution)
+	if err != nil || run == "" {
+		return
 	}
+	if now == 0 || now > r.Most { // 0 is no limit
+		now = r.Most
+	}
+	next := to(now)
+	if next == now {
+		return
+	}
+	text, _ := json.Marshal(adjustment{time.Now().UTC(), down}) // plain values always marshal
+	if _, ok, err := r.Records.WriteRecord(ctx, key, text, version); err != nil || !ok {
+		return
+	}
+	_ = r.Map.SetConcurrency(ctx, run, next) // a minute later another one tries
 }

@@ -2,12 +2,11 @@ package batch
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"os"
-	"strconv"
+	"slices"
 	"strings"
+	"time"
 
 	"omr-relay/internal/bucket"
 	"omr-relay/internal/scans"
@@ -16,84 +15,79 @@ import (
 // maxSplit is what a file may have that is taken apart: it is read into memory.
 const maxSplit = 100 << 20
 
+// sending is how many pages of a file are copied beside one another.
+const sending = 16
+
 // splitting lets one file be taken apart at a time.
 var splitting = make(chan struct{}, 1)
 
 // takePages copies the pages of a PDF or TIFF, each as a sheet.
-func (r *Runner) takePages(ctx context.Context, prefix string, s source, scan *bucket.Upload, order *Order, pattern string, numbers *numbering) ([]sheet, error) {
+func (t *taker) takePages(ctx context.Context, s source, scan *bucket.Upload) ([]sheet, error) {
+	if scan.Size > maxSplit {
+		return []sheet{{Image: s.Name, Fault: fmt.Sprintf("larger than %d MB, which is what a file of pages may have", maxSplit>>20)}}, nil
+	}
 	select {
 	case splitting <- struct{}{}:
 		defer func() { <-splitting }()
 	case <-ctx.Done():
 		return nil, unavailable("taking a file apart", ctx.Err())
 	}
-	if scan.Size > maxSplit {
-		return []sheet{{Image: s.name, Fault: fmt.Sprintf("a file of more than %d MB", maxSplit>>20)}}, nil
-	}
-	path, err := keep(scan)
+	file, err := load(scan.Open)
 	if err != nil {
-		return nil, unavailable("keeping a file", err)
+		return nil, unavailable("reading a scan", err)
 	}
-	defer os.Remove(path)
-	set, err := scans.Find([]string{path}, scans.Limits{Sheet: maxSplit, File: maxSplit, Pages: r.MaxPages, Count: r.MaxSheets})
+	defer file.remove()
+	set, err := scans.Find([]string{file.file.Name()}, scans.Limits{Sheet: maxSplit, File: maxSplit, Pages: t.MaxPages, Count: t.MaxSheets})
 	if err != nil {
 		return nil, unavailable("taking a file apart", err)
 	}
-	defer set.Close()
-	var sheets []sheet
-	for _, page := range set.Sheets {
-		number, err := numbers.next()
-		if err != nil {
-			return nil, err
-		}
-		image := s.name
-		if _, at, several := strings.Cut(page.Name, "#"); several {
-			image += "#" + at
-		}
-		if err := r.put(ctx, scanKey(prefix, number), page); err != nil {
-			return nil, err
-		}
-		sheets = append(sheets, sheet{Number: number, Image: image, ID: sheetID(page.Content, pattern, order)})
+	defer func() { _ = set.Close() }()
+	if len(set.Sheets) > t.MaxSheets {
+		return nil, errTooMany(t.MaxSheets)
 	}
+	sheets := make([]sheet, len(set.Sheets))
+	_, err = beside(ctx, sending, len(sheets), time.Time{}, func(ctx context.Context, i int) error {
+		page := set.Sheets[i]
+		one, err := t.sheet(ctx, pageName(s.Name, page.Name), scanOf("page", page.Content))
+		if sheets[i] = one; err != nil || one.Known {
+			return err
+		}
+		return t.sendPage(ctx, one.Scan, page)
+	})
+	if err != nil {
+		return nil, unavailable("copying a page", err)
+	}
+	var faults []sheet
 	for _, f := range set.Faults {
-		image := s.name
-		if _, at, several := strings.Cut(f.Name, "#"); several {
-			image += "#" + at
-		}
-		sheets = append(sheets, sheet{Image: image, Fault: f.Reason})
+		faults = append(faults, sheet{Image: pageName(s.Name, f.Name), Fault: f.Reason})
 	}
-	return sheets, nil
+	return slices.Concat(sheets, faults), nil
 }
 
-// keep copies a scan to this machine's disk.
-func keep(scan *bucket.Upload) (path string, err error) {
-	body, err := scan.Open()
-	if err != nil {
-		return "", err
+// pageName is the page of a file as its row is called.
+func pageName(name, page string) string {
+	if _, number, several := strings.Cut(page, "#"); several {
+		return name + "#" + number
 	}
-	defer body.Close()
-	file, err := os.CreateTemp("", "scan-")
-	if err != nil {
-		return "", err
-	}
-	_, err = io.Copy(file, body)
-	return file.Name(), errors.Join(err, file.Close())
+	return name
 }
 
-func (r *Runner) put(ctx context.Context, key string, page scans.Sheet) error {
+func (t *taker) sendPage(ctx context.Context, scan string, page scans.Sheet) error {
 	body, err := page.Open()
 	if err != nil {
-		return unavailable("reading page "+strconv.Quote(key), err)
+		return unavailable("reading a page", err)
 	}
 	defer body.Close()
-	file, ok := body.(io.ReadSeeker)
+	file, ok := body.(io.ReadSeeker) // a file on disk
 	if !ok {
-		return unavailable("reading a page", errNoFile)
+		return failed(nil)
 	}
-	if err := r.Files.Write(ctx, key, file, "application/octet-stream"); err != nil {
+	if err := t.Files.Write(ctx, scanKey(t.in.Prefix, scan), file, "application/octet-stream"); err != nil {
 		return unavailable("writing a page", err)
 	}
 	return nil
 }
 
-var errNoFile = safe("it is no file")
+func errTooMany(most int) error {
+	return fault(TooManySheets, fmt.Sprintf("a batch has %d sheets at most", most))
+}

@@ -5,33 +5,36 @@ import (
 	"errors"
 	"time"
 
+	"omr-relay/internal/batch/layout"
 	"omr-relay/internal/document"
-	"omr-relay/internal/problem"
 )
 
 // preflight finds out what would be wrong with every sheet, once.
 func (r *Runner) preflight(ctx context.Context, in Input) (*Output, error) {
-	_, pattern, err := r.order(ctx, in.Prefix)
+	pattern, err := r.pattern(ctx, in)
 	if err != nil {
 		return nil, err
 	}
-	if !document.IsPattern(pattern) {
-		return nil, fault(PatternMissing, patternName+" is no recognition pattern, which is the .omr file that was generated with the form", nil)
+	if !document.IsPattern(pattern.data) {
+		return nil, fault(PatternMissing, layout.Pattern+" is no recognition pattern, which is the .omr file that was generated with the form")
+	}
+	if _, err := r.order(ctx, in.Prefix); err != nil {
+		return nil, err
 	}
 	alone, err := r.Map.Alone(ctx, in.Execution)
 	if err != nil {
 		return nil, unavailable("asking which batches run", err)
 	}
 	if !alone {
-		return nil, fault(AnotherBatchRuns, "another batch of this stack runs: the upstream's limits are the account's", nil)
+		return nil, fault(AnotherBatchRuns, "another batch of this stack runs: the upstream's limits are the account's")
 	}
 	if _, err := r.Tokens.Ensure(ctx, time.Minute); err != nil {
 		if rejected(err) {
-			return nil, &Fault{Name: CredentialsRejected, Detail: "the secret's credentials are of no use", Err: safe(problem.From(err).Error())}
+			return nil, &Fault{Name: CredentialsRejected, Detail: "the secret's credentials are of no use", Err: err}
 		}
 		return nil, unavailable("fetching a token", err)
 	}
-	return &Output{}, nil
+	return &Output{State: Done}, nil
 }
 
 // rejected reports whether nobody would get a token before a person has mended the

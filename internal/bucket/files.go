@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -46,12 +47,17 @@ func (f Files) Write(ctx context.Context, key string, body io.ReadSeeker, conten
 	return fileFault(err)
 }
 
-// Copy copies an object within S3. from may be another prefix's.
-func (f Files) Copy(ctx context.Context, from, to string) error {
+// Copy copies an object within S3, as it was when it was found.
+func (f Files) Copy(ctx context.Context, from *Upload, to string) error {
 	_, err := f.bucket.client.CopyObject(ctx, &s3.CopyObjectInput{
-		Bucket: &f.bucket.name, Key: &to, CopySource: new(f.bucket.name + "/" + (&url.URL{Path: from}).EscapedPath()),
+		Bucket: &f.bucket.name, Key: &to, CopySource: new(f.bucket.name + "/" + escaped(*from.key)), CopySourceIfMatch: from.etag,
 	})
 	return fileFault(err)
+}
+
+// escaped is a key in a header. S3 takes a plus for a space.
+func escaped(key string) string {
+	return strings.ReplaceAll((&url.URL{Path: key}).EscapedPath(), "+", "%2B")
 }
 
 // Entry is an object as a listing has it.

@@ -20,6 +20,9 @@
 //	WarmUp                             5 s   both halves of a warm-up
 //	Prefetch                         2.5 s   the token before the first invocation, of the 10 s for init
 //
+//	BatchFunction                    900 s   Lambda ends a step of a batch (template.yaml, Timeout)
+//	└─ BatchSubmission                60 s   a sheet's, and a second more for each BatchBytesPerSecond
+//
 // Each is the most that the part may take; a caller's own deadline shortens all.
 package budget
 
@@ -79,4 +82,12 @@ const (
 	WarmUp = 5 * time.Second
 	// Prefetch is well under Lambda's 10 s for init, which is billed.
 	Prefetch = 2500 * time.Millisecond
+
+	// BatchFunction is the timeout of the function that does a batch's steps.
+	BatchFunction = 15 * time.Minute
+	// BatchSubmission is for one sheet: a step that was killed meanwhile is known to be
+	// over after that, and not only after the function's timeout.
+	BatchSubmission = time.Minute
+	// BatchBytesPerSecond is the slowest pace at which a scan may go upstream.
+	BatchBytesPerSecond = 1 << 20
 )

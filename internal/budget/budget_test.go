@@ -30,6 +30,9 @@ func TestNesting(t *testing.T) {
 		{"submitting and waiting within the call", budget.Submission + budget.LastPoll, call / 2},
 		{"a warm-up within the call", budget.WarmUp, call / 2},
 		{"prefetching within Lambda's init", budget.Prefetch, 10 * time.Second / 2},
+		// The largest scan has 200 MB.
+		{"submitting a batch's largest sheet within a step", budget.BatchSubmission + 200<<20/budget.BatchBytesPerSecond*time.Second, budget.BatchFunction / 2},
+		{"a new connection and two hung token requests within it", budget.Dial + budget.TLSHandshake + 2*budget.TokenAttempt, budget.BatchSubmission / 2},
 		{"the function within API Gateway's limit", budget.Function, budget.Undeadlined},
 	} {
 		if tt.inner > tt.room {

@@ -3,8 +3,10 @@
 //
 // Each file uses those below it:
 //
-//	maprun.go      how fast the map of a running batch goes
 //	executions.go  batches: started, told of, stopped
+//	running.go     which batches run
+//	maprun.go      how far and how fast the map of a batch goes
+//	machine.go     the state machine
 //	fault.go       what an error of Step Functions' means
 package executions
 
@@ -12,29 +14,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 )
-
-// Machine is a state machine. It is safe for concurrent use. Its methods block until
-// ctx ends at the latest; errors are [*problem.Error].
-type Machine struct {
-	client *sfn.Client
-	arn    string
-}
-
-// New returns the state machine of that ARN. It makes no call.
-func New(cfg aws.Config, arn string) *Machine {
-	return &Machine{arn: arn, client: sfn.NewFromConfig(cfg, func(o *sfn.Options) {
-		// The SDK's default pauses may take longer than an invocation has.
-		o.Retryer = retry.NewStandard(func(s *retry.StandardOptions) { s.MaxBackoff = 500 * time.Millisecond })
-	})}
-}
 
 // Status is how an execution is doing.
 type Status string
@@ -59,9 +44,6 @@ type Execution struct {
 	// Sheets are those of its map; zero before there is one.
 	Sheets Counts
 }
-
-// Counts are of the items of a map.
-type Counts struct{ Total, Pending, Running, Succeeded, Failed int }
 
 // Start starts an execution of that name, which is unique for 90 days. Where one of the
 // same name and input runs, it is that one. Names have letters, digits, hyphens and
@@ -118,37 +100,4 @@ func (m *Machine) Stop(ctx context.Context, name string) error {
 		return nil
 	}
 	return fault(err)
-}
-
-// ErasePrefix begins the names of executions that erase a batch: beside others they do
-// no harm.
-const ErasePrefix = "erase-"
-
-// Earliest returns the name of the batch that has been running for the longest time, or
-// nothing.
-func (m *Machine) Earliest(ctx context.Context) (string, error) {
-	name, began := "", time.Time{}
-	pages := sfn.NewListExecutionsPaginator(m.client, &sfn.ListExecutionsInput{StateMachineArn: &m.arn, StatusFilter: types.ExecutionStatusRunning})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return "", fault(err)
-		}
-		for _, e := range page.Executions {
-			at, called := aws.ToTime(e.StartDate), aws.ToString(e.Name)
-			if strings.HasPrefix(called, ErasePrefix) {
-				continue
-			}
-			if name == "" || at.Before(began) || at.Equal(began) && called < name {
-				name, began = called, at
-			}
-		}
-	}
-	return name, nil
-}
-
-// execution is the ARN of one by its name:
-// arn:aws:states:REGION:ACCOUNT:execution:MACHINE:NAME.
-func (m *Machine) execution(name string) string {
-	return strings.Replace(m.arn, ":stateMachine:", ":execution:", 1) + ":" + name
 }

@@ -2,19 +2,14 @@ package executions
 
 import (
 	"context"
-	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 )
 
-// Alone reports whether the execution of that ARN is the one that has been running for
-// the longest time.
-func (m *Machine) Alone(ctx context.Context, execution string) (bool, error) {
-	earliest, err := m.Earliest(ctx)
-	return err == nil && strings.HasSuffix(execution, ":"+earliest), err
-}
+// Counts are of the items of a map.
+type Counts struct{ Total, Pending, Running, Succeeded, Failed int }
 
 // Concurrency returns the map run of an execution, by its ARN, and how many of its
 // items are under way at once.
@@ -28,7 +23,7 @@ func (m *Machine) Concurrency(ctx context.Context, execution string) (run string
 
 // SetConcurrency changes it.
 func (m *Machine) SetConcurrency(ctx context.Context, run string, to int) error {
-	_, err := m.client.UpdateMapRun(ctx, &sfn.UpdateMapRunInput{MapRunArn: &run, MaxConcurrency: aws.Int32(int32(to))}) //nolint:gosec // it is small
+	_, err := m.client.UpdateMapRun(ctx, &sfn.UpdateMapRunInput{MapRunArn: &run, MaxConcurrency: aws.Int32(int32(to))})
 	return fault(err)
 }
 

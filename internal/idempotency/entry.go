@@ -32,6 +32,13 @@ func (e *Entry) Known() bool {
 	return e.record.State == submitted
 }
 
+// Begun is when the request that has the record came: for a Known one, the earlier.
+func (e *Entry) Begun() time.Time {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.record.Created
+}
+
 // Submitting stores the part that was submitted of a request of several, while the
 // others are. latest tells it when the turn to write has come: one that finds the
 // work done by another does nothing. An error is no failure of the request's.

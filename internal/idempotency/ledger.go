@@ -15,6 +15,7 @@
 package idempotency
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -38,7 +39,11 @@ type Store interface {
 
 // Ledger tells requests that were submitted from those that were not. It is safe
 // for concurrent use, by any number of processes with one Store.
-type Ledger struct{ Store Store }
+type Ledger struct {
+	Store Store
+	// Life is how long a key is known; 0 is [Life].
+	Life time.Duration
+}
 
 // Life is how long a key is known: as long as the upstream keeps results.
 const Life = 24 * time.Hour
@@ -57,6 +62,12 @@ type Request struct {
 	Until time.Time
 	// Resubmit says that the caller would rather pay again than not know.
 	Resubmit bool
+	// Before, if not zero, is when the caller said so: what was begun later is not
+	// submitted again for that.
+	Before time.Time
+	// Lost says that the upstream has lost what came of an earlier submission. With
+	// Resubmit, it counts as not known.
+	Lost bool
 }
 
 // Begin returns the request's entry: with its task, if it was submitted before; else
@@ -64,7 +75,7 @@ type Request struct {
 // request has the key, or this one is under way, or may have been submitted. It makes
 // one write where the request is new.
 func (l *Ledger) Begin(ctx context.Context, r Request) (*Entry, error) {
-	e := &Entry{store: l.Store, name: name(r), record: record{
+	e := &Entry{store: l.Store, name: Name(r.Caller, r.Key), record: record{
 		Version: recordVersion, Request: hex.EncodeToString(r.Fingerprint[:]), State: intended,
 		Attempt: rand.Text(), Until: r.Until.Add(skew).UTC(), Created: time.Now().UTC(),
 	}}
@@ -88,7 +99,7 @@ func (l *Ledger) Begin(ctx context.Context, r Request) (*Entry, error) {
 		case found.Attempt == e.record.Attempt:
 			e.version = version // our own write, whose answer was lost
 			return e, nil
-		case time.Since(found.Created) >= Life:
+		case time.Since(found.Created) >= cmp.Or(l.Life, Life):
 		default:
 			if done, err := e.judge(found, version, r); done || err != nil {
 				return e, err
@@ -108,10 +119,14 @@ const maxRounds = 3
 // request has been submitted; without an error, it is to be claimed else.
 func (e *Entry) judge(found record, version string, r Request) (done bool, err error) {
 	left := time.Until(found.Until)
+	again := r.Resubmit && (r.Before.IsZero() || found.Created.Before(r.Before))
 	switch {
 	case found.Request != e.record.Request:
 		return false, &problem.Error{Code: problem.IdempotencyKeyReused,
 			Detail: "The Idempotency-Key came before, with another request. Each request needs a key of its own. Nothing was submitted."}
+	case found.State == submitted && again && r.Lost:
+		e.Resubmitted = true
+		return false, nil
 	case found.State == submitted:
 		e.record, e.version, e.Task = found, version, found.Task
 		return true, nil
@@ -119,7 +134,7 @@ func (e *Entry) judge(found record, version string, r Request) (done bool, err e
 		return false, nil
 	case left > 0:
 		return false, inProgress(left)
-	case !r.Resubmit:
+	case !again:
 		return false, &problem.Error{Code: problem.SubmissionUnknown, Task: found.Task,
 			Detail: "The request with this Idempotency-Key was begun and not ended: Aspose may have received it. Sending it again with Prefer: resubmit may be paid for again."}
 	}
@@ -133,9 +148,9 @@ func inProgress(left time.Duration) error {
 		Detail: "The request with this Idempotency-Key is being submitted. Nothing was submitted by this one."}
 }
 
-// name is where the record is. A key may be what a person wrote: its digest stands
-// for it.
-func name(r Request) string {
-	digest := sha256.Sum256([]byte(r.Key))
-	return r.Caller + "/" + hex.EncodeToString(digest[:16])
+// Name is where the record of a key is. A key may be what a person wrote: its digest
+// stands for it.
+func Name(caller, key string) string {
+	digest := sha256.Sum256([]byte(key))
+	return caller + "/" + hex.EncodeToString(digest[:16])
 }

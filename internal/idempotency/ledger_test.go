@@ -345,3 +345,54 @@ func TestNothingOfTheRequestIsStored(t *testing.T) {
 		}
 	})
 }
+
+// Who may run twice in one decision to pay again pays again once.
+func TestPaidAgainOnceForEachDecision(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &idempotency.Ledger{Store: &memory{}, Life: 100 * idempotency.Life}
+		if _, p := begin(t, l, request("k", "body")); p != nil {
+			t.Fatal(p)
+		}
+		time.Sleep(2 * idempotency.Life) // it is known for longer than others
+		_, p := begin(t, l, request("k", "body"))
+		wantCode(t, p, problem.SubmissionUnknown)
+		decided := func() idempotency.Request {
+			r := request("k", "body")
+			r.Resubmit, r.Before = true, time.Now()
+			return r
+		}
+		r := decided()
+		again, p := begin(t, l, r)
+		if p != nil || again.Known() || !again.Resubmitted || !again.Begun().Equal(time.Now()) {
+			t.Fatalf("%v %+v", p, again)
+		}
+		time.Sleep(time.Minute) // it is killed, and begins anew
+		r.Until = time.Now().Add(time.Minute)
+		_, p = begin(t, l, r)
+		wantCode(t, p, problem.SubmissionUnknown)
+
+		r = decided()
+		if again, p = begin(t, l, r); p != nil || again.Known() {
+			t.Fatalf("%v %+v", p, again)
+		}
+		if err := again.Submitted(t.Context(), "task-2"); err != nil {
+			t.Fatal(err)
+		}
+		// A task that is lost is one of those, where the caller says so.
+		time.Sleep(time.Minute)
+		r = decided()
+		if again, p = begin(t, l, r); p != nil || again.Task != "task-2" || !again.Begun().Equal(time.Now().Add(-time.Minute)) {
+			t.Fatalf("%v %+v", p, again)
+		}
+		r.Lost = true
+		if again, p = begin(t, l, r); p != nil || again.Known() || !again.Resubmitted || again.Task != "" {
+			t.Fatalf("%v %+v", p, again)
+		}
+		if err := again.Submitted(t.Context(), "task-3"); err != nil {
+			t.Fatal(err)
+		}
+		if again, p = begin(t, l, r); p != nil || again.Task != "task-3" {
+			t.Fatalf("%v %+v", p, again)
+		}
+	})
+}

@@ -30,8 +30,8 @@ const maxS3Object = 256 << 20
 
 // S3 stands in for Amazon S3: one bucket, at path-style URLs (/bucket/key), in
 // memory. It serves browser-based uploads (POST Object), GetObject, HeadObject,
-// PutObject, DeleteObject, ListObjectsV2 and HeadBucket. Whatever else a request
-// asks for is answered 501 NotImplemented and never ignored.
+// PutObject, CopyObject, DeleteObject, DeleteObjects, ListObjectsV2 and HeadBucket.
+// Whatever else a request asks for is answered 501 NotImplemented and never ignored.
 //
 // gofakes3 keeps the objects and answers reads. It takes any request from
 // anybody, so what S3 refuses is refused before it is asked: signatures, also
@@ -200,8 +200,12 @@ func (s *S3) serve(w http.ResponseWriter, r *http.Request, bucket, key string, b
 		return s3FaultOf(gofakes3.ErrNoSuchBucket).with("BucketName", bucket)
 	}
 	switch {
+	case r.Method == http.MethodPut && len(r.Header.Values(copySource)) > 0:
+		return s.copyObject(w, r, key, body)
 	case r.Method == http.MethodPut:
 		return s.putObject(w, r, key, body)
+	case r.Method == http.MethodPost:
+		return s.deleteObjects(w, r, body)
 	case r.Method == http.MethodDelete:
 		s.writing.Lock()
 		defer s.writing.Unlock()
@@ -218,10 +222,11 @@ func (s *S3) serve(w http.ResponseWriter, r *http.Request, bucket, key string, b
 
 var (
 	objectOperations = map[string][]string{
-		http.MethodGet: nil, http.MethodHead: nil, http.MethodPut: nil, http.MethodDelete: nil,
+		http.MethodGet: {"response-content-disposition"}, http.MethodHead: nil, http.MethodPut: nil, http.MethodDelete: nil,
 	}
 	bucketOperations = map[string][]string{
 		http.MethodHead: nil,
+		http.MethodPost: {"delete"},
 		http.MethodGet:  {"list-type", "prefix", "delimiter", "max-keys", "continuation-token", "start-after", "fetch-owner"},
 	}
 
@@ -237,6 +242,9 @@ var (
 		"x-amz-date", "x-amz-content-sha256", "x-amz-security-token", "x-amz-user-agent",
 		"x-amz-checksum-mode", "x-amz-checksum-crc32", "x-amz-sdk-checksum-algorithm",
 	}
+
+	// Those of a copy, which is a PUT.
+	copyHeaders = []string{"x-amz-copy-source", "x-amz-copy-source-if-match"}
 
 	// Conditions that each method knows. S3 has others, which would be ignored here.
 	knownConditions = map[string][]string{
@@ -256,6 +264,7 @@ func unknownTo(r *http.Request, parameters []string) string {
 	for _, name := range slices.Sorted(maps.Keys(r.Header)) {
 		lower := strings.ToLower(name)
 		switch {
+		case r.Method == http.MethodPut && slices.Contains(copyHeaders, lower):
 		case strings.HasPrefix(lower, "x-amz-") && !slices.Contains(knownHeaders, lower):
 			return name
 		case strings.HasPrefix(lower, "if-") && !slices.Contains(knownConditions[r.Method], name):

@@ -131,8 +131,8 @@ func TestS3RefusesWhatItDoesNotKnow(t *testing.T) {
 			_, err := b.client.ListBuckets(t.Context(), &s3.ListBucketsInput{})
 			return err
 		},
-		"a copy": func() error {
-			_, err := b.client.CopyObject(t.Context(), &s3.CopyObjectInput{Bucket: name, Key: aws.String("copy"), CopySource: aws.String(sandbox.DefaultBucket + "/key")})
+		"a copy's ACL": func() error {
+			_, err := b.client.CopyObject(t.Context(), &s3.CopyObjectInput{Bucket: name, Key: aws.String("copy"), CopySource: aws.String(sandbox.DefaultBucket + "/key"), ACL: types.ObjectCannedACLPublicRead})
 			return err
 		},
 		"parts": func() error {

@@ -68,6 +68,8 @@ func s3FaultOf(code gofakes3.ErrorCode) *s3Fault {
 		return fault(http.StatusBadRequest, "The body of your POST request is not well-formed multipart/form-data.")
 	case gofakes3.ErrBadDigest:
 		return fault(http.StatusBadRequest, "The Content-MD5 or checksum value that you specified did not match what the server received.")
+	case gofakes3.ErrMalformedXML:
+		return fault(http.StatusBadRequest, "The XML you provided was not well-formed or did not validate against our published schema")
 	case gofakes3.ErrInvalidArgument:
 		return fault(http.StatusBadRequest, "Invalid Argument")
 	case gofakes3.ErrNotImplemented:

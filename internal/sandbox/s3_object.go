@@ -30,12 +30,8 @@ func checksum(data []byte) string {
 // putObject stores the body if it is the one that was sent and the conditions
 // hold.
 func (s *S3) putObject(w http.ResponseWriter, r *http.Request, key string, body []byte) *s3Fault {
-	md5Sum := md5.Sum(body) //nolint:gosec // Content-MD5 is MD5
-	crc32Sum := binary.BigEndian.AppendUint32(nil, crc32.ChecksumIEEE(body))
-	for name, want := range map[string][]byte{"Content-Md5": md5Sum[:], "X-Amz-Checksum-Crc32": crc32Sum} {
-		if given := r.Header.Get(name); given != "" && given != base64.StdEncoding.EncodeToString(want) {
-			return s3FaultOf(gofakes3.ErrBadDigest)
-		}
+	if fault := checkDigests(r.Header, body); fault != nil {
+		return fault
 	}
 	conditions, fault := putConditions(r.Header)
 	if fault != nil {
@@ -47,6 +43,18 @@ func (s *S3) putObject(w http.ResponseWriter, r *http.Request, key string, body 
 	}
 	w.Header().Set("ETag", etag)
 	w.WriteHeader(http.StatusOK)
+	return nil
+}
+
+// checkDigests compares a body with what its headers say of it.
+func checkDigests(h http.Header, body []byte) *s3Fault {
+	md5Sum := md5.Sum(body) //nolint:gosec // Content-MD5 is MD5
+	crc32Sum := binary.BigEndian.AppendUint32(nil, crc32.ChecksumIEEE(body))
+	for name, want := range map[string][]byte{"Content-Md5": md5Sum[:], "X-Amz-Checksum-Crc32": crc32Sum} {
+		if given := h.Get(name); given != "" && given != base64.StdEncoding.EncodeToString(want) {
+			return s3FaultOf(gofakes3.ErrBadDigest)
+		}
+	}
 	return nil
 }
 
@@ -73,6 +81,7 @@ func (s *S3) read(w http.ResponseWriter, r *http.Request, key string) *s3Fault {
 	a := &s3Answer{to: w, header: http.Header{}, isList: key == "", match: matches(r.Header.Get("If-Match"))}
 	a.withChecksum = strings.EqualFold(r.Header.Get("X-Amz-Checksum-Mode"), "ENABLED") ||
 		strings.EqualFold(r.URL.Query().Get("X-Amz-Checksum-Mode"), "ENABLED")
+	a.disposition = r.URL.Query().Get("response-content-disposition")
 	s.reads.ServeHTTP(a, r)
 	a.WriteHeader(http.StatusOK)
 	switch {
@@ -103,6 +112,7 @@ type s3Answer struct {
 	status       int
 	isList       bool
 	withChecksum bool
+	disposition  string // that the request asks for
 	match        func(etag string) bool
 	refused      bytes.Buffer // the body of an error
 }
@@ -122,6 +132,9 @@ func (a *s3Answer) WriteHeader(status int) {
 		return
 	}
 	h := a.to.Header()
+	if a.disposition != "" {
+		h.Set("Content-Disposition", a.disposition)
+	}
 	for _, name := range []string{"Accept-Ranges", "Content-Length", "Content-Range", "Content-Type", "ETag", "Last-Modified"} {
 		if value := a.header.Get(name); value != "" {
 			h.Set(name, value)
