@@ -10,6 +10,7 @@ import io
 import json
 import os
 import pathlib
+import shlex
 import signal
 import sys
 import tempfile
@@ -23,10 +24,18 @@ from standin import same, submitted, tell
 
 STACK = "omr-relay-dev"
 PAIR, WRONG = ({"client_id": f"9f0c-batch-{name}", "client_secret": name + "+&the-batches'"} for name in ("right", "wrong"))
-PHOTOS, PAGES, SPOILT = 296, 3, {"empty.jpg": b"", "notes.jpg": b"no scan at all\n" * 9, "phone.webp": b"RIFF\x00\x10\x00\x00WEBPVP8 " + bytes(64)}
-SHEETS = PHOTOS + 1 + PAGES  # of different contents: the photos, the sample, the pages
-ROWS = SHEETS + 1 + len(SPOILT)
+PHOTOS, FEWER, PAGES = 296, 90, 3
+SPOILT = {"empty.jpg": b"", "notes.jpg": b"no scan at all\n" * 9, "phone.webp": b"RIFF\x00\x10\x00\x00WEBPVP8 " + bytes(64)}
 SAMPLE = pathlib.Path("events/sample")
+
+
+def sheets(photos=PHOTOS):
+    """Of different contents: the photos, the sample, the pages."""
+    return photos + 1 + PAGES
+
+
+def rows(photos=PHOTOS):
+    return sheets(photos) + 1 + len(SPOILT)
 
 
 def states(action, **members):
@@ -48,7 +57,7 @@ def bucket():
 
 def start(prefix, **more):
     given = json.dumps({"prefix": prefix} | more)
-    return aws(f"stepfunctions start-execution --state-machine-arn {told()['BatchStateMachineArn']} --input '{given}'")["executionArn"]
+    return aws(f"stepfunctions start-execution --state-machine-arn {told()['BatchStateMachineArn']} --input {shlex.quote(given)}")["executionArn"]
 
 
 def ended(execution, status, error=None, seconds=120):
@@ -107,13 +116,13 @@ def table(prefix, name):
     return list(csv.DictReader(io.StringIO(text))) if name.endswith(".csv") else [json.loads(line) for line in text.splitlines()]
 
 
-def tables(prefix, unknown=(0, 0)):
+def tables(prefix, photos=PHOTOS, unknown=(0, 0)):
     """A row for each sheet, and of those without an answer a reason; returns the number of unknown submissions."""
     answers, lines, exceptions = table(prefix, "answers.csv"), table(prefix, "answers.jsonl"), table(prefix, "exceptions.csv")
-    same("rows", (len(answers), len(lines)), (ROWS, ROWS))
+    same("rows", (len(answers), len(lines)), (rows(photos), rows(photos)))
     images = [row["image"] for row in answers]
     same("their order", images, [line["image"] for line in lines])
-    same("rows of the same image", len(set(images)), ROWS)
+    same("rows of the same image", len(set(images)), rows(photos))
     same("pages", [i for i in images if i.startswith("class")], [f"class 7b.pdf#{n + 1}" for n in range(PAGES)])
     by = {}
     for row in exceptions:
@@ -139,7 +148,7 @@ def paid(count, unknown=0):
 
 
 def deploy():
-    arn = aws(f"secretsmanager create-secret --name omr-relay/batches --secret-string \"{json.dumps(PAIR).replace(chr(34), chr(92) + chr(34))}\"")["ARN"]
+    arn = aws(f"secretsmanager create-secret --name omr-relay/batches --secret-string {shlex.quote(json.dumps(PAIR))}")["ARN"]
     deployed(f"ENV=dev SECRET_ARN={arn} PARAMETERS='Scans=create BatchConcurrency=40'")
     found = told()
     machine = states("DescribeStateMachine", stateMachineArn=found["BatchStateMachineArn"])
@@ -169,12 +178,12 @@ def whole():
     uploaded("batches/whole/")
     tell("forget")
     out = ended(start("batches/whole/"), "SUCCEEDED")
-    same("the output", out, {"sheets": ROWS + 1, "answered": ROWS - len(SPOILT), "exceptions": len(SPOILT) + 1})
+    same("the output", out, {"sheets": rows(), "answered": rows() - len(SPOILT), "exceptions": len(SPOILT) + 1})
     tables("batches/whole/")
-    paid(SHEETS)
+    paid(sheets())
     # Again: there is nothing to pay for.
     same("the same once more", ended(start("batches/whole/"), "SUCCEEDED"), out)
-    paid(SHEETS)
+    paid(sheets())
 
 
 def processes(name):
@@ -219,27 +228,27 @@ def killed():
         raise AssertionError(f"{count} processes were killed")
     ended(execution, "SUCCEEDED")
     lost = tables("batches/killed/", unknown=(0, count))
-    paid(SHEETS, lost)
+    paid(sheets(), lost)
     print(f"{count} processes killed, {lost} submissions unknown")
 
 
 def stopped():
     """Stopped in the middle; another that starts meanwhile fails by its name; the next one goes on."""
-    uploaded("batches/stopped/")
+    uploaded("batches/stopped/", FEWER)
     tell("forget")
-    tell("slow", {"milliseconds": 100})
+    tell("slow", {"milliseconds": 200})
     first = start("batches/stopped/")
-    until("50 sheets", lambda: submitted()["submissions"] >= 50)
+    until("20 sheets", lambda: submitted()["submissions"] >= 20)
     ended(start("batches/whole/"), "FAILED", "AnotherBatchRuns")
     aws(f"stepfunctions stop-execution --execution-arn {first}")
     ended(first, "ABORTED")
     tell("slow", {"milliseconds": 0})
     so_far = submitted()["submissions"]
-    if not 50 <= so_far < SHEETS:
+    if not 20 <= so_far < sheets(FEWER):
         raise AssertionError(f"stopped after {so_far} sheets")
     ended(start("batches/stopped/"), "SUCCEEDED")
-    lost = tables("batches/stopped/", unknown=(0, 10))
-    paid(SHEETS, lost)
+    lost = tables("batches/stopped/", FEWER, unknown=(0, 40))
+    paid(sheets(FEWER), lost)
 
 
 def failing():
@@ -265,16 +274,22 @@ def failing():
     same("taken", submitted()["submissions"], 0)
 
 
+def keys():
+    return {o["Key"] for o in aws(f"s3api list-objects-v2 --bucket {bucket()}").get("Contents", [])}
+
+
 def erased():
     """A batch ends whole: its scans, its tables, and the results of its sheets."""
-    ended(start("batches/killed/", erase=True), "SUCCEEDED")
-    keys = [o["Key"] for o in aws(f"s3api list-objects-v2 --bucket {bucket()}").get("Contents", [])]
-    same("of the batch", [k for k in keys if k.startswith("batches/killed/")], [])
-    of_others = 2 * SHEETS - 0
-    same("results of other batches", sum(k.startswith("sheets/") for k in keys), of_others)
-    names = set(table("batches/whole/", "answers.csv")[0])
-    if not names or any(name in key for key in keys if not key.startswith("batches/") for name in ("scan-0", "class", "form.png")):
-        raise AssertionError("a name of a file is among the keys that are not the user's own")
+    before = keys()
+    ended(start("batches/stopped/", erase=True), "SUCCEEDED")
+    left = keys()
+    same("of the batch", [k for k in left if k.startswith("batches/stopped/")], [])
+    # Of each sheet its result and the record of its submission.
+    same("of its sheets", sum(not k.startswith("batches/stopped/") for k in before - left), 2 * sheets(FEWER))
+    same("of another batch", tables("batches/whole/"), 0)
+    # What is not the user's own bears no names of theirs.
+    given = ("scan-0", "again", "class", "form", *SPOILT)
+    same("names", [k for k in left if k.startswith("sheets/") or "/work/" in k if any(name in k for name in given)], [])
 
 
 def delete():
