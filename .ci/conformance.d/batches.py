@@ -28,8 +28,8 @@ RELAY_GRANTS = {
     "states:DescribeMapRun": MAP_RUNS,
 }
 STEP_GRANTS = {
-    "s3:GetObject": objects("uploads/*", "idempotency/*", "batches/*", "sheets/*"),
-    "s3:PutObject": objects("idempotency/*", "batches/*", "sheets/*"),
+    "s3:GetObject": objects("uploads/*", "batches/*", "sheets/*"),
+    "s3:PutObject": objects("batches/*", "sheets/*"),
     "s3:DeleteObject": objects("batches/*", "sheets/*"),
     "s3:ListBucket": BUCKET,
     "states:ListExecutions": MACHINE,

@@ -31,8 +31,7 @@ REPEATED = {
     "Unavailable", "Lambda.ServiceException", "Lambda.AWSLambdaException", "Lambda.SdkClientException", "Lambda.TooManyRequestsException",
     "Lambda.Unknown", "Runtime.ExitError", "Sandbox.Timedout"}
 # What goes from state to state is kept for 90 days: keys, numbers, and ids of tasks.
-SHEET = {
-    "prefix.$": "$.prefix", "execution.$": "$$.Execution.Id", "n.$": "$$.Map.Item.Value.n", "id.$": "$$.Map.Item.Value.id"}
+SHEET = {"prefix.$": "$.prefix", "execution.$": "$$.Execution.Id", "scan.$": "$$.Map.Item.Value.scan", "sheet": {"is": {"tries": 0}}}
 GO = pathlib.Path("internal/batch")
 
 
@@ -82,8 +81,8 @@ def by_promise(definition, template):
             yield f"it has {word}"
     if "TimeoutSeconds" not in definition:
         yield "it never ends"
-    source = (GO / "batch.go").read_text("utf-8")
-    steps, known = set(re.findall(r'^\tcase "(\w+)":', source, re.M)), set()
+    steps, known = set(re.findall(r'^\t"(\w+)": +\(\*Runner\)', (GO / "batch.go").read_text("utf-8"), re.M)), set()
+    source = (GO / "runner.go").read_text("utf-8")
     members = set(re.findall(r'`json:"(\w+)[,"]', source[source.index("type Input struct"):source.index("type Output struct")]))
     for name, state in states_of(definition):
         if state.get("Type") == "Task":
@@ -107,7 +106,7 @@ def by_promise(definition, template):
 def map_faults(sheets):
     for member, value in {
             "Type": "Map", "Label": "Sheets", "ItemSelector": SHEET, "ToleratedFailureCount": 0, "ResultPath": None,
-            "MaxConcurrencyPath": "$.manifest.concurrency"}.items():
+            "MaxConcurrencyPath": "$.manifest.is.concurrency"}.items():
         if sheets.get(member) != value:
             yield f"the map's {member} is {sheets.get(member)}"
     if sheets.get("ItemProcessor", {}).get("ProcessorConfig") != {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}:
@@ -117,8 +116,8 @@ def map_faults(sheets):
             "Bucket": "${ScansBucket}", "Prefix.$": "States.Format('{}work', $$.Execution.Input.prefix)"}:
         yield "the map writes elsewhere than to the batch's work"
     for name, state in sheets.get("ItemProcessor", {}).get("States", {}).items():
-        if state.get("End") and state.get("Parameters") != {"n.$": "$.n"}:
-            yield f"{name} has more in its output than a number"
+        if state.get("End") and state.get("Result") != {"done": True}:
+            yield f"{name} has in its output more than that it is the end"
 
 
 def spoilt(definition):
@@ -151,7 +150,7 @@ def spoilt(definition):
     yield spoil("the map's Label is", lambda top, sheet, _: top["Sheets"].update(Label="Scans"))
     yield spoil("no distributed one", lambda top, sheet, _: top["Sheets"]["ItemProcessor"]["ProcessorConfig"].update(ExecutionType="EXPRESS"))
     yield spoil("writes elsewhere", lambda top, sheet, _: top["Sheets"]["ResultWriter"]["Parameters"].update({"Prefix.$": "$.prefix"}))
-    yield spoil("more in its output", lambda top, sheet, _: sheet["Done"].pop("Parameters"))
+    yield spoil("has in its output", lambda top, sheet, _: sheet["Done"].pop("Result"))
     yield spoil("does not wait", lambda top, sheet, _: sheet["Wait"].update(Seconds=sheet["Wait"].pop("SecondsPath") and 5))
     yield spoil("it never ends", lambda top, sheet, whole: whole.pop("TimeoutSeconds"))
 

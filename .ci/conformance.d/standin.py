@@ -11,6 +11,12 @@ def arrived():
         return json.load(answer)
 
 
+def submitted():
+    """The recognitions that the upstream took, of how many contents, and the same one how often."""
+    with urllib.request.urlopen(os.environ["STANDIN_CONTROL"] + "/submitted", timeout=10) as answer:
+        return json.load(answer)
+
+
 def tell(command, body=None):
     """revoke, accept (with the only credentials to take), accept-any."""
     data = json.dumps(body or {}).encode()

@@ -62,6 +62,9 @@ class Process(runtime_executor.RuntimeExecutor):
         self.spawn()
 
     def spawn(self):
+        # What waited for the process before gets nothing more: it would answer to nobody.
+        before, self.pending = self.pending, queue.Queue()
+        before.put(None)
         code = self.function_version.config.code.get_unzipped_code_location()
         bootstrap = pathlib.Path(code, "bootstrap")
         if not os.access(bootstrap, os.X_OK):
@@ -136,6 +139,9 @@ class RuntimeAPI(http.server.BaseHTTPRequestHandler):
             self.send_error(404)
             return
         invocation = self.executor.pending.get()
+        if invocation is None:
+            self.close_connection = True
+            return
         self.send_response(200)
         for name, value in (
                 ("Content-Type", "application/json"),
