@@ -1,16 +1,16 @@
 FUNCTIONS=(RelayFunction AuthorizerFunction BatchFunction)
 
 build_for() {
-  sam build --build-dir "$WORK/build-$1" --parameter-overrides "Architecture=$1"
+  sam build --build-dir "$RUN/build-$1" --parameter-overrides "Architecture=$1"
   local function
   for function in "${FUNCTIONS[@]}"; do
-    [[ "$(ls -A "$WORK/build-$1/$function")" == bootstrap ]] || {
+    [[ "$(ls -A "$RUN/build-$1/$function")" == bootstrap ]] || {
       echo "the artifact holds more than bootstrap:"
-      ls -lA "$WORK/build-$1/$function"
+      ls -lA "$RUN/build-$1/$function"
       return 1
     }
   done
-  if grep -nE '(: |- )[&*][[:alnum:]]+$' "$WORK/build-$1/template.yaml"; then
+  if grep -nE '(: |- )[&*][[:alnum:]]+$' "$RUN/build-$1/template.yaml"; then
     echo 'YAML aliases, which CloudFormation refuses'
     return 1
   fi
@@ -19,7 +19,7 @@ build_for() {
 build_inspect() {
   local function
   for function in "${FUNCTIONS[@]}"; do
-    python3 "$PARTS/binary.py" "$1" "$function" "$WORK/build-$1/$function/bootstrap"
+    python3 "$PARTS/binary.py" "$1" "$function" "$RUN/build-$1/$function/bootstrap"
   done
 }
 
@@ -35,7 +35,7 @@ build_again() {
       sam build --build-dir "$copy/out/$architecture" --parameter-overrides "Architecture=$architecture"
     )
     for function in "${FUNCTIONS[@]}"; do
-      cmp "$WORK/build-$architecture/$function/bootstrap" "$copy/out/$architecture/$function/bootstrap"
+      cmp "$RUN/build-$architecture/$function/bootstrap" "$copy/out/$architecture/$function/bootstrap"
     done
   done
 }

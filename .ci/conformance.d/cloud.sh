@@ -35,13 +35,13 @@ cloud_copy() {
   sed -i "s|^Architecture:.*|Architecture: x86_64|; s|^BaseUrl:.*|BaseUrl: $STANDIN_TLS|" "$copy/.deploy/default.yaml"
 }
 
-# cloud STEP [FILE]: one of cloud_steps.py, or of FILE. make would take SECRET_ARN from the environment, where it is moto's.
+# cloud STEP [FILE]: one of cloud_steps.py, or of FILE.
 cloud() {
   use_services
   mkdir -p "$WORK/tools"
   ln -sf "$CACHE/venv-aws/bin/aws" "$CACHE/venv-sam/bin/sam" "$WORK/tools"
-  env -u SECRET_ARN SAM_CLI_POLL_DELAY=1 AWS_ENDPOINT_URL="$(<"$WORK/cloud.url")" CURL_HOME="$WORK/cloud/curl" \
-    CHECKOUT="$WORK/checkout" FUNCTION_CA="$WORK/ca.pem" PATH="$WORK/tools:$PATH" python3 "$PARTS/${2:-cloud_steps.py}" "$1" || {
+  SAM_CLI_POLL_DELAY=0.2 AWS_ENDPOINT_URL="$(<"$WORK/cloud.url")" CURL_HOME="$WORK/cloud/curl" \
+    CHECKOUT="$WORK/checkout" FUNCTION_CA="$WORK/ca.pem" PATH="$WORK/tools:$PATH" "$CACHE/venv-aws/bin/python" "$PARTS/${2:-cloud_steps.py}" "$1" || {
     echo 'the last that LocalStack said:'
     grep -E ' (WARN|ERROR) ' "$WORK/cloud.out" "$WORK/cloud.log" | tail -10
     return 1

@@ -1,14 +1,20 @@
 """Deploys, calls, changes and deletes the stack on LocalStack, by the documents' command blocks: cloud_steps.py STEP.
 
-CHECKOUT is a checkout whose lists of parameters name the stand-in. The steps follow one another.
+CHECKOUT is a checkout whose lists of parameters name the stand-in. The steps follow one another. Needs the AWS CLI's Python.
 """
 
+import contextlib
+import functools
+import io
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
+
+from awscli.clidriver import create_clidriver
 
 import one_call
 import transport
@@ -30,9 +36,16 @@ def run(name, stdin="", **options):
     return [shell(text, stdin, **({"cwd": CHECKOUT} | options)) for text in texts][-1]
 
 
+cli = functools.cache(create_clidriver)
+
+
 def aws(command):
-    stdout = shell(f"aws {command} --output json")[0]
-    return json.loads(stdout) if stdout.strip() else None
+    """What the AWS CLI answers, without a process for each question: most of its time is its start."""
+    with contextlib.redirect_stdout(io.StringIO()) as stdout, contextlib.redirect_stderr(io.StringIO()) as stderr:
+        status = cli().main([*shlex.split(command), "--output", "json"])
+    if status != 0:
+        raise AssertionError(f"aws {command}: exit status {status}:\n{stderr.getvalue()}")
+    return json.loads(stdout.getvalue()) if stdout.getvalue().strip() else None
 
 
 def make(arguments):
@@ -46,7 +59,8 @@ def deployed(arguments):
 
 
 def gone(stack):
-    shell(f"aws cloudformation delete-stack --stack-name {stack} && aws cloudformation wait stack-delete-complete --stack-name {stack}")
+    aws(f"cloudformation delete-stack --stack-name {stack}")
+    aws(f"cloudformation wait stack-delete-complete --stack-name {stack}")
 
 
 def outputs(stack="omr-relay"):
@@ -169,7 +183,7 @@ def add_caller():
     recognized(told["ApiUrl"], key_of(added[0]["id"]))
     # Withdrawn alone.
     value = key_of(added[0]["id"])
-    shell(f"aws apigateway delete-api-key --api-key {added[0]['id']}")
+    aws(f"apigateway delete-api-key --api-key {added[0]['id']}")
     same("a key that was deleted", call(told["ApiUrl"], f"Authorization: Bearer {value}")[0], 403)
     recognized(told["ApiUrl"], key_of(told["ApiKeyId"]))
     run("add-caller")
@@ -267,8 +281,8 @@ def streaming():
     same("quota", (plan["quota"]["limit"], plan["quota"]["period"]), (1000, "MONTH"))
     # What Lambda would hand to API Gateway: the head, eight zero bytes, the body.
     with tempfile.NamedTemporaryFile() as answer:
-        shell(f"aws lambda invoke --function-name {told['FunctionAliasArn']} "
-              f"--payload fileb://{os.path.abspath('events/healthz.json')} {answer.name}")
+        aws(f"lambda invoke --function-name {told['FunctionAliasArn']} "
+            f"--payload fileb://{os.path.abspath('events/healthz.json')} {answer.name}")
         head, delimiter, body = answer.read().partition(bytes(8))
     same("streamed", (json.loads(head)["statusCode"], bool(delimiter), body), (200, True, b'{"status":"ok"}'))
     gone("omr-relay-prod")

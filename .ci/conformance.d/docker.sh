@@ -1,5 +1,5 @@
 # The engine that is running, or one started for the checks and stopped after them.
-docker info >/dev/null 2>&1 || export DOCKER_HOST=unix://$WORK/docker/sock
+docker info >/dev/null 2>&1 || export DOCKER_HOST=unix://$RUN/docker/sock
 
 RUNTIME_IMAGE=public.ecr.aws/lambda/provided:al2023-rapid-x86_64
 
@@ -9,11 +9,11 @@ BRIDGE=172.17.0.1/16
 start_docker() {
   docker info >/dev/null 2>&1 && return
   type -p dockerd containerd docker iptables >/dev/null || install_packages docker.io iptables
-  mkdir -p "$WORK/docker"
-  dockerd --data-root "$WORK/docker/data" --exec-root "$WORK/docker/exec" --pidfile "$WORK/docker/pid" \
-    --host "unix://$WORK/docker/sock" --ip 127.0.0.1 --bip "$BRIDGE" >"$WORK/docker/log" 2>&1 &
+  mkdir -p "$RUN/docker"
+  dockerd --data-root "$RUN/docker/data" --exec-root "$RUN/docker/exec" --pidfile "$RUN/docker/pid" \
+    --host "unix://$RUN/docker/sock" --ip 127.0.0.1 --bip "$BRIDGE" >"$RUN/docker/log" 2>&1 &
   await 30 docker info || {
-    tail -20 "$WORK/docker/log"
+    tail -20 "$RUN/docker/log"
     return 1
   }
   [[ $(gateway) == "${BRIDGE%/*}" ]]
@@ -21,9 +21,9 @@ start_docker() {
 
 stop_docker() {
   local pid
-  if pid=$(cat "$WORK/docker/pid" 2>/dev/null); then
+  if pid=$(cat "$RUN/docker/pid" 2>/dev/null); then
     stop_pid "$pid"
-  elif [[ -e $WORK/image ]]; then
+  elif [[ -e $RUN/image ]]; then
     docker image rm "$RUNTIME_IMAGE" >/dev/null 2>&1
   fi
 }
@@ -33,7 +33,7 @@ rie_binary() { echo "$CACHE"/venv-sam/lib/python3*/site-packages/samcli/local/ra
 # What SAM would pull, made of the emulator that its wheel ships: nothing else is needed to run a static
 # binary. It trusts the stand-in, for the relay takes http upstreams on loopback alone.
 import_runtime_image() {
-  local image=$WORK/image
+  local image=$RUN/image
   mkdir -p "$image"/{etc/ssl/certs,opt,tmp,var/{rapid,runtime,task}}
   chmod 1777 "$image/tmp"
   install -m 755 "$(rie_binary)" "$image/var/rapid/aws-lambda-rie"

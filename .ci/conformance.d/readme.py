@@ -4,7 +4,7 @@ usage: readme.py known     fails when a block is new, or one that is known here 
        readme.py list      names of the blocks to run
        readme.py run NAME  runs one
 
-KEY and URL are those of a relay. The others are run by cloud_steps.py.
+The others are run by cloud_steps.py and cloud_scans.py.
 """
 
 import fcntl

@@ -45,7 +45,7 @@ start_rie() {
   AWS_ENDPOINT_URL_SECRETS_MANAGER=$AWS_ENDPOINT_URL OMR_SECRET_ID=$SECRET_ARN OMR_BASE_URL=$STANDIN_HTTP \
     OMR_STREAMING=${2:+true} AWS_REGION=us-east-1 AWS_LAMBDA_FUNCTION_TIMEOUT=25 \
     start "$1" "$(rie_binary)" --runtime-interface-emulator-address "127.0.0.1:$port" \
-    --runtime-api-address "127.0.0.1:$api" "$WORK/build-x86_64/RelayFunction/bootstrap"
+    --runtime-api-address "127.0.0.1:$api" "$RUN/build-x86_64/RelayFunction/bootstrap"
   await_start 10 "$1" listening 127.0.0.1 "$port"
   echo "http://127.0.0.1:$port/2015-03-31/functions/function/invocations${2:+#$2}" >"$WORK/$1.url"
 }

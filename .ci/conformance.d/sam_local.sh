@@ -4,7 +4,7 @@ sam_local() {
   local command=$1
   shift
   printf '{"RelayFunction": {"AWS_ENDPOINT_URL_SECRETS_MANAGER": "%s"}}' "$MOTO_IN_CONTAINER" >"$WORK/env-vars.json"
-  set -- "$CACHE/venv-sam/bin/sam" local "$command" "$@" --template "$WORK/build-x86_64/template.yaml" \
+  set -- "$CACHE/venv-sam/bin/sam" local "$command" "$@" --template "$RUN/build-x86_64/template.yaml" \
     --config-file "$ROOT/samconfig.toml" \
     --skip-pull-image --add-host "host.docker.internal:$(gateway)" --env-vars "$WORK/env-vars.json" \
     --parameter-overrides "Architecture=x86_64 SecretArn=$SECRET_ARN BaseUrl=$STANDIN_HTTPS ${SAM_PARAMETER:-}"

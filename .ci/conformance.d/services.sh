@@ -14,9 +14,9 @@ gateway() {
   docker network inspect bridge --format '{{(index .IPAM.Config 0).Gateway}}' 2>/dev/null | grep .
 }
 
+# start_moto [HOST]
 start_moto() {
-  local host port
-  host=$(gateway)
+  local host=${1:-127.0.0.1} port
   port=$(free_port "$host")
   start moto "$CACHE/venv-moto/bin/moto_server" --host "$host" --port "$port"
   await_start 30 moto listening "$host" "$port"
@@ -29,20 +29,25 @@ start_moto() {
 	END
 }
 
-start_standin() {
+build_standin() {
   go vet ./.ci/conformance.d/standin # which ./... leaves out
-  go build -o "$WORK/bin/standin" ./.ci/conformance.d/standin
-  start standin "$WORK/bin/standin" -tls "$(gateway):0" -ca "$WORK/ca.pem"
+  go build -o "$RUN/bin/standin" ./.ci/conformance.d/standin
+}
+
+# start_standin [HOST]: of its TLS address.
+start_standin() {
+  start standin "$RUN/bin/standin" -tls "${1:-127.0.0.1}:0" -ca "$WORK/ca.pem"
   await_start 10 standin grep -q STANDIN_CONTROL "$WORK/standin.out"
 }
 
-# use_services: their addresses, for the check that calls it.
+# use_services: the addresses of its lane's, for the check that calls it.
 use_services() {
+  local file
   set -a
-  # shellcheck source=/dev/null
-  . "$WORK/moto.env"
-  # shellcheck source=/dev/null
-  . "$WORK/standin.out"
+  for file in "$WORK"/{moto.env,standin.out}; do
+    # shellcheck source=/dev/null
+    [[ ! -e $file ]] || . "$file"
+  done
   set +a
 }
 

@@ -17,10 +17,12 @@ import buckets
 import gateway
 import stacks
 import updates
+import waits
 from localstack.runtime.main import main
 
 buckets.install()
 gateway.install()
 stacks.install()
 updates.install()
+waits.install()
 main()
