@@ -29,7 +29,7 @@ const (
 
 // ledger is of the sheets' submissions.
 func (r *Runner) ledger() *idempotency.Ledger {
-	return &idempotency.Ledger{Store: intents{r.Records}, Life: intentLife}
+	return &idempotency.Ledger{Store: intents{r.Records}, Life: intentLife, Pause: 30 * time.Second}
 }
 
 // intents are records beside the results.

@@ -43,6 +43,9 @@ type Ledger struct {
 	Store Store
 	// Life is how long a key is known; 0 is [Life].
 	Life time.Duration
+	// Pause is the longest time after which whoever meets a request under way is told to
+	// come again; 0 is 3 s: usually it is on record long before its invocation ends.
+	Pause time.Duration
 }
 
 // Life is how long a key is known: as long as the upstream keeps results.
@@ -82,6 +85,7 @@ func (l *Ledger) Begin(ctx context.Context, r Request) (*Entry, error) {
 		Version: recordVersion, Request: hex.EncodeToString(r.Fingerprint[:]), State: intended,
 		Attempt: rand.Text(), Until: r.Until.Add(skew).UTC(), Created: time.Now().UTC(),
 	}}
+	pause := cmp.Or(l.Pause, inProgressPause)
 	claimed, err := e.write(ctx, "")
 	// Each round finds that somebody wrote meanwhile.
 	for range maxRounds {
@@ -97,7 +101,7 @@ func (l *Ledger) Begin(ctx context.Context, r Request) (*Entry, error) {
 			return nil, err
 		}
 		if version != "" { // else it is gone again
-			if done, err := e.meet(data, version, r, cmp.Or(l.Life, Life)); done || err != nil {
+			if done, err := e.meet(data, version, r, cmp.Or(l.Life, Life), pause); done || err != nil {
 				return e, err
 			}
 		}
@@ -106,14 +110,14 @@ func (l *Ledger) Begin(ctx context.Context, r Request) (*Entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	return nil, inProgress(time.Second)
+	return nil, inProgress(time.Second, pause)
 }
 
 const maxRounds = 3
 
 // meet says what a record that is there means for the request. done is true where
 // there is nothing to be claimed any more.
-func (e *Entry) meet(data []byte, version string, r Request, life time.Duration) (done bool, err error) {
+func (e *Entry) meet(data []byte, version string, r Request, life, pause time.Duration) (done bool, err error) {
 	found, err := parse(data)
 	switch {
 	case err != nil:
@@ -124,12 +128,12 @@ func (e *Entry) meet(data []byte, version string, r Request, life time.Duration)
 	case time.Since(found.Created) >= life:
 		return false, nil
 	}
-	return e.judge(found, version, r)
+	return e.judge(found, version, r, pause)
 }
 
 // judge says what a record of the key means for the request. done is true where the
 // request has been submitted; without an error, it is to be claimed else.
-func (e *Entry) judge(found record, version string, r Request) (done bool, err error) {
+func (e *Entry) judge(found record, version string, r Request, pause time.Duration) (done bool, err error) {
 	e.Task, e.Resubmitted, e.record.Task = "", false, ""
 	left := time.Until(found.Until)
 	again := r.Resubmit && (r.Before.IsZero() || found.Created.Before(r.Before))
@@ -149,7 +153,7 @@ func (e *Entry) judge(found record, version string, r Request) (done bool, err e
 	case found.State == released:
 		return false, nil
 	case left > 0:
-		return false, inProgress(left)
+		return false, inProgress(left, pause)
 	case !again:
 		return false, &problem.Error{Code: problem.SubmissionUnknown, Task: found.Task,
 			Detail: "The request with this Idempotency-Key was begun and not ended: Aspose may have received it. Sending it again with Prefer: resubmit may be paid for again."}
@@ -159,9 +163,8 @@ func (e *Entry) judge(found record, version string, r Request) (done bool, err e
 	return false, nil
 }
 
-func inProgress(left time.Duration) error {
-	// It is on record as soon as it is submitted, long before its invocation ends.
-	return &problem.Error{Code: problem.RequestInProgress, RetryAfter: min(max(left, time.Second), inProgressPause),
+func inProgress(left, pause time.Duration) error {
+	return &problem.Error{Code: problem.RequestInProgress, RetryAfter: min(max(left, time.Second), pause),
 		Detail: "The request with this Idempotency-Key is being submitted. Nothing was submitted by this one."}
 }
 
