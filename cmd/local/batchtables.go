@@ -271,5 +271,6 @@ var batchErrors = map[string]string{
 	"NoScans":             "none of its scans was there",
 	"CredentialsRejected": "Aspose takes no longer the credentials in the secret (docs/deploying.md has how to store new ones)",
 	"Unavailable":         "S3, the token service or Aspose could not be used for a while",
+	"Failed":              "of a mistake of the relay's own; its log says which",
 	"States.Timeout":      "it took more than two days",
 }

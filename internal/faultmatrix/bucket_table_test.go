@@ -67,15 +67,15 @@ var bucketTable = []bucketRow{
 	{intent, met{"409 request_in_progress", 0, fresh, false}, group{s3Conflict, s3Changed}},
 
 	// Finding the upload. That nothing was submitted is put on record, but where
-	// S3 is out of reach, or time is over.
+	// S3 is out of reach.
 	{finding, throughS3, of(s3Passing)},
-	{finding, noS3, of(s3Errors, group{s3ResetMid, s3Coded, s3Large, s3Short})},
-	{finding, leftS3, of(s3Lasts, s3Hangs)},
+	{finding, noS3, of(s3Errors, group{s3ResetMid, s3Coded, s3Large, s3Short, s3Silent, s3Trickles})},
+	{finding, leftS3, of(s3Lasts, group{s3NoTLS})},
 	{finding, met{"404 upload_not_found", 0, fresh, false}, group{s3Gone}},
 
 	{reading, throughS3, of(s3Passing)},
-	{reading, noS3, of(s3Errors, group{s3ResetMid, s3Coded, s3Large, s3Short, s3Other, s3Whole})},
-	{reading, leftS3, of(s3Lasts, s3Hangs)},
+	{reading, noS3, of(s3Errors, group{s3ResetMid, s3Coded, s3Large, s3Short, s3Other, s3Whole, s3Silent, s3Trickles})},
+	{reading, leftS3, of(s3Lasts, group{s3NoTLS})},
 	{reading, met{"404 upload_not_found", 0, fresh, false}, group{s3Gone}},
 	{reading, met{"409 upload_changed", 0, fresh, false}, group{s3Changed, s3ChangedMid}},
 
