@@ -48,11 +48,11 @@ func checkNoInput(req *gateway.Request) error {
 // curlOf is the command that sends a file by the form. --form-string keeps curl from
 // reading anything into a value.
 func curlOf(form *UploadForm) string {
-	command := "curl -sS --fail-with-body"
+	command := []string{"curl -sS --fail-with-body"}
 	for _, name := range slices.Sorted(maps.Keys(form.Fields)) {
-		command += " --form-string " + quoted(name+"="+form.Fields[name])
+		command = append(command, "--form-string", quoted(name+"="+form.Fields[name]))
 	}
-	return command + " -F file=@scan.jpg " + quoted(form.URL)
+	return strings.Join(append(command, "-F file=@scan.jpg", quoted(form.URL)), " ")
 }
 
 // quoted is text as one word of a POSIX shell.

@@ -28,6 +28,7 @@ FIXTURES = {
     "http-api-result.json": (f"GET {API}/GetRecognizeTemplate?id={UNKNOWN}&", "not found"),
     "cancel.json": (f"DELETE {API}?id={UNKNOWN}", "empty"),
     "healthz.json": (None, "health"),
+    "upload.json": (None, "no bucket"),
     "rule.json": (None, "warm"),
     "scheduler.json": (None, "warm"),
     "warmup.json": (None, "warm"),
@@ -89,6 +90,11 @@ def health(response):
          {"statusCode": 200, "headers": headers, "isBase64Encoded": False, "body": '{"status":"ok"}'})
 
 
+def no_bucket(response):
+    same("status", response["statusCode"], 404)
+    same("code", json.loads(response["body"])["code"], "route_not_found")
+
+
 def warm(response):
     left = response.get("token_expires_in", 0)
     same("warm", response.get("warm"), True)
@@ -132,8 +138,8 @@ def without_date(response):
     return response
 
 
-JUDGES = {"guid": guid, "not found": not_found, "empty": empty, "health": health, "warm": warm,
-          "own key": own_key}
+JUDGES = {"guid": guid, "not found": not_found, "empty": empty, "health": health, "no bucket": no_bucket,
+          "warm": warm, "own key": own_key}
 
 if __name__ == "__main__":
     with open(sys.argv[2], "rb") as f:

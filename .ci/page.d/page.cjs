@@ -48,19 +48,23 @@ async function main() {
   fs.copyFileSync(form, strange);
   const broken = path.join(folder, "broken.jpg");
   fs.writeFileSync(broken, "no picture");
+  // And one that is too large for a call; what follows a picture is nobody's.
+  const large = path.join(folder, "large.png");
+  fs.writeFileSync(large, Buffer.concat([fs.readFileSync(form), Buffer.alloc(12e6)]));
   const scans = await page.$("#scans");
-  await scans.uploadFile(form, strange, broken, path.resolve("internal/scans/testdata/grey.pdf"));
+  await scans.uploadFile(form, strange, broken, path.resolve("internal/scans/testdata/grey.pdf"), large);
   await (await page.$("#pattern")).uploadFile(pattern);
   const lines = (await page.$eval("#line", (code) => code.textContent)).split("\n");
-  assert.equal(lines.length, 4, "a line for each scan");
+  assert.equal(lines.length, 5, "a line for each scan");
   assert.ok(lines[0].startsWith("curl ") && lines[0].endsWith(`-F 'image=@answer-sheet.png' -F 'pattern=@form.omr' ${url}/recognize`), lines[0]);
   assert.equal(lines[0].includes('"Authorization: Bearer $KEY"'), kind === "keyed");
   assert.ok(lines[3].startsWith(`go run ./cmd/local recognize 'grey.pdf' --pattern 'form.omr' --url ${url}`), lines[3]);
   assert.equal(lines[3].includes('--key "$KEY"'), kind === "keyed");
+  assert.ok(lines[4].startsWith(`go run ./cmd/local recognize 'large.png' --pattern 'form.omr' --url ${url}`), lines[4]);
   if (kind === "keyed") {
     await page.type("#key", "a-wrong-key-0123456789");
     await page.keyboard.press("Enter");
-    await settled(page, "4 of 4 done, 4 failed");
+    await settled(page, "5 of 5 done, 5 failed");
     assert.match(await page.$eval("article .bad", (p) => p.textContent), /key is not one/);
     await page.$eval("#key", (input) => { input.value = ""; });
     await page.type("#key", "0123456789abcdefghij");
@@ -68,7 +72,7 @@ async function main() {
   }
   await page.focus("button");
   await page.keyboard.press("Enter");
-  await settled(page, "6 of 6 done, 1 failed");
+  await settled(page, "7 of 7 done, 1 failed");
 
   const cards = await page.$$eval("article", (all) => all.map((card) => ({
     title: card.querySelector("h3").textContent,
@@ -78,9 +82,12 @@ async function main() {
     rows: [...card.querySelectorAll("tbody tr")].map((row) => row.textContent),
     bad: card.querySelector(".bad")?.textContent,
   })));
-  assert.deepEqual(cards.slice(3).map((card) => card.title), ["grey.pdf#1", "grey.pdf#2", "grey.pdf#3"], "a page each");
+  assert.deepEqual(cards.slice(3, 6).map((card) => card.title), ["grey.pdf#1", "grey.pdf#2", "grey.pdf#3"], "a page each");
   assert.ok(cards.slice(3).every((card) => card.rows.length === 4));
-  for (const card of cards.slice(0, 2)) {
+  assert.equal(cards[6].title, "large.png");
+  const bucket = /connect-src 'self' (http:\S+);/.exec(answer.headers()["content-security-policy"])[1];
+  assert.ok(requested.has(bucket), "the large scan went to the bucket");
+  for (const card of [cards[0], cards[1], cards[6]]) {
     assert.equal(card.alt, "The scan " + card.title);
     assert.equal(card.drawn, true, "the picture is shown");
     assert.equal(card.caption, "Sample answers for " + card.title);
@@ -110,7 +117,7 @@ async function main() {
 
   faults.splice(0, faults.length, ...faults.filter((text) => !/status of 4\d\d/.test(text))); // the scan that is none
   assert.deepEqual(faults, [], "nothing went wrong in the browser");
-  assert.deepEqual([...requested].filter((origin) => origin !== new URL(url).origin && origin !== "null"), [], "nothing was asked of others");
+  assert.deepEqual([...requested].filter((origin) => ![new URL(url).origin, bucket, "null"].includes(origin)), [], "nothing was asked of others");
 
   if (screenshot && kind === "open") {
     await page.goto(url);

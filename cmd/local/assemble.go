@@ -15,81 +15,103 @@ import (
 )
 
 // assemble wires the relay: to the services that the environment names, and to
-// stand-ins for the others. It tells which. The caller closes the function.
-func assemble(ctx context.Context, c console) (*function, error) {
+// stand-ins for the others. It tells which. pages are the origins of the pages that it
+// is served with, if any: they may use the bucket. The caller closes the function.
+func assemble(ctx context.Context, c console, pages ...string) (*function, error) {
 	w, err := wire(ctx, c)
 	if err != nil {
 		return nil, err
 	}
-	log := &causes{w: c.stderr}
-	relay := app.New(w.cfg, app.Options{AWS: w.aws, Bucket: w.bucket, Log: log, Wrap: w.tell.wrap})
-	return &function{
-		handler: relay, tell: w.tell, causes: log, close: w.close,
+	fn := &function{
+		tell: w.tell, causes: &causes{w: c.stderr}, close: w.close,
 		allowOrigin: w.cfg.AllowOrigin, sample: c.getenv("OMR_BASE_URL") == "",
-	}, nil
+	}
+	embedded := w.standInBucket()
+	if embedded {
+		w.cfg.Bucket, w.bucket = sandbox.DefaultBucket, new(w.standIns.S3Config())
+		if w.cfg.AllowOrigin != "" {
+			pages = append(pages, w.cfg.AllowOrigin)
+		}
+		w.standIns.S3.AllowOrigins = pages
+		fn.bucketURL, fn.maxUpload = *w.bucket.BaseEndpoint, w.cfg.MaxUpload
+		w.tell.bucket = "the stand-in S3"
+	}
+	w.announce(embedded)
+	fn.handler = app.New(w.cfg, app.Options{AWS: w.aws, Bucket: w.bucket, Log: fn.causes, Wrap: w.tell.wrap})
+	return fn, nil
 }
 
 // wiring is what the relay is made of: services, real or not.
 type wiring struct {
-	cfg    config.Config
-	aws    aws.Config
-	bucket *aws.Config // of S3
-	tell   *narrator
-	close  func()
+	cfg      config.Config
+	aws      aws.Config
+	bucket   *aws.Config // of S3, if there is a bucket
+	tell     *narrator
+	standIns *sandbox.Sandbox // nil if all is real
+	close    func()
+
+	realSecret, realUpstream bool
 }
 
-// wire finds the services, and tells which are not the real thing.
-func wire(ctx context.Context, c console) (*wiring, error) {
-	realSecret := c.getenv("OMR_SECRET_ID") != ""
-	realUpstream := c.getenv("OMR_BASE_URL") != ""
+// standInBucket is for who has configured nothing: beside real services there is the
+// bucket that is named, or none.
+func (w *wiring) standInBucket() bool {
+	return !w.realSecret && !w.realUpstream && w.cfg.Bucket == ""
+}
 
-	env, shutdown := c.getenv, func() {}
-	var standIns *sandbox.Sandbox
-	if !realSecret || !realUpstream {
+// wire finds the services.
+func wire(ctx context.Context, c console) (*wiring, error) {
+	w := &wiring{close: func() {}, realSecret: c.getenv("OMR_SECRET_ID") != "", realUpstream: c.getenv("OMR_BASE_URL") != ""}
+	env := c.getenv
+	if !w.realSecret || !w.realUpstream {
 		var err error
-		if standIns, err = sandbox.Start(); err != nil {
+		if w.standIns, err = sandbox.Start(); err != nil {
 			return nil, fmt.Errorf("starting the stand-ins: %w", err)
 		}
 		// Tasks that went by the number of polls alone would teach the relay that
 		// they take ever longer.
-		standIns.Aspose.SetReadyBy(standInTime)
-		shutdown = func() { _ = standIns.Close() }
-		env = withStandIns(c.getenv, standIns)
+		w.standIns.Aspose.SetReadyBy(standInTime)
+		w.close = func() { _ = w.standIns.Close() }
+		env = withStandIns(c.getenv, w.standIns)
 	}
-	cfg, cfgErr := config.FromEnv(env)
-	awsCfg, awsErr := awsConfig(ctx, realSecret, standIns)
-	// A bucket of one's own is real; the stand-in is for who has configured nothing.
-	standInBucket := !realSecret && !realUpstream && c.getenv("OMR_BUCKET") == ""
-	bucket, bucketErr := bucketConfig(ctx, cfg.Bucket, standInBucket, standIns)
-	if err := errors.Join(cfgErr, awsErr, bucketErr); err != nil {
-		shutdown()
+	var cfgErr, awsErr error
+	w.cfg, cfgErr = config.FromEnv(env)
+	if w.realSecret || c.getenv("OMR_BUCKET") != "" {
+		w.aws, awsErr = app.LoadAWS(ctx)
+	}
+	if err := errors.Join(cfgErr, awsErr); err != nil {
+		w.close()
 		return nil, err
 	}
-	if standInBucket {
-		cfg.Bucket = sandbox.DefaultBucket
-		standIns.S3.AllowOrigin = cfg.AllowOrigin
+	if w.cfg.Bucket != "" {
+		w.bucket = new(w.aws.Copy())
+		w.bucket.HTTPClient = nil // which is for answers that are short
 	}
+	if !w.realSecret {
+		w.aws = w.standIns.AWSConfig()
+	}
+	w.name(c)
+	return w, nil
+}
 
+// name tells the narrator what the other ends are.
+func (w *wiring) name(c console) {
 	tell := newNarrator(c.stderr, colourful(c.stderr, c.getenv))
-	tell.secrets, tell.tokens, tell.upstream, tell.bucket = "AWS Secrets Manager", cfg.TokenURL.Host, cfg.BaseURL.Host, "Amazon S3"
-	if standInBucket {
-		tell.bucket = "the stand-in S3"
-	}
-	if !realSecret {
+	w.tell = tell
+	tell.secrets, tell.tokens, tell.upstream, tell.bucket = "AWS Secrets Manager", w.cfg.TokenURL.Host, w.cfg.BaseURL.Host, "Amazon S3"
+	if !w.realSecret {
 		tell.secrets = "the stand-in Secrets Manager"
 	}
-	if !realUpstream {
+	if !w.realUpstream {
 		tell.upstream = "the stand-in Aspose.OMR"
 		// The real credentials are not the stand-in's own.
-		if realSecret {
-			standIns.Token.AcceptAny()
+		if w.realSecret {
+			w.standIns.Token.AcceptAny()
 		}
-		if cfg.TokenURL.String() == standIns.TokenURL() {
+		if w.cfg.TokenURL.String() == w.standIns.TokenURL() {
 			tell.tokens = "the stand-in token service"
 		}
 	}
-	announce(tell, realSecret, realUpstream, standInBucket)
-	return &wiring{cfg: cfg, aws: awsCfg, bucket: bucket, tell: tell, close: shutdown}, nil
 }
 
 // standInTime is how long the stand-in's tasks take.
@@ -110,34 +132,14 @@ func withStandIns(getenv func(string) string, standIns *sandbox.Sandbox) func(st
 	}
 }
 
-// awsConfig is the SDK's default chain, or the stand-in's.
-func awsConfig(ctx context.Context, realSecret bool, standIns *sandbox.Sandbox) (aws.Config, error) {
-	if !realSecret {
-		return standIns.AWSConfig(), nil
-	}
-	return app.LoadAWS(ctx)
-}
-
-// bucketConfig is the same for S3, or nil where there is no bucket.
-func bucketConfig(ctx context.Context, name string, standIn bool, standIns *sandbox.Sandbox) (*aws.Config, error) {
-	if standIn {
-		return new(standIns.S3Config()), nil
-	}
-	if name == "" {
-		return nil, nil //nolint:nilnil // nothing is to be configured
-	}
-	cfg, err := app.LoadAWS(ctx)
-	cfg.HTTPClient = nil // which is for answers that are short
-	return &cfg, err
-}
-
 // announce says what is not the real thing, and how to have it.
-func announce(tell *narrator, realSecret, realUpstream, standInBucket bool) {
+func (w *wiring) announce(standInBucket bool) {
 	var missing, settings []string
-	if !realSecret {
+	tell := w.tell
+	if !w.realSecret {
 		missing, settings = append(missing, tell.secrets), append(settings, "OMR_SECRET_ID")
 	}
-	if !realUpstream {
+	if !w.realUpstream {
 		missing, settings = append(missing, tell.tokens, tell.upstream), append(settings, "OMR_BASE_URL")
 	}
 	if standInBucket {

@@ -15,6 +15,8 @@ recognizes nothing and answers with samples:
 
   OMR_SECRET_ID    read this secret from AWS Secrets Manager instead of a stand-in
   OMR_BASE_URL     relay to this Aspose.OMR Cloud instead of a stand-in
+  OMR_BUCKET       keep uploads in this bucket of Amazon S3; a stand-in is only
+                   there while none of the three is set
   OMR_RELAY_URL    the deployed relay that recognize calls
   OMR_RELAY_KEY    its API key
   NO_COLOR         no colours
@@ -84,7 +86,8 @@ func newStartAPI(c console) *cobra.Command {
 		Use:   "start-api",
 		Short: "Serve the relay over HTTP",
 		Long: `Serve the relay over HTTP until Ctrl-C, then let the requests under way finish.
-Each request becomes the event that API Gateway would send.`,
+Each request becomes the event that API Gateway would send. At / there is a page
+for scans.`,
 		Example: example("start-api", "start-api --port 8080 --api-key 0123456789abcdefghij"),
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 0 {
@@ -128,7 +131,8 @@ func newRecognize(c console) *cobra.Command {
 		Short: "Make one table of the answers on scanned forms",
 		Long: `Recognize scans by a deployed relay, or by the one in this program, and make one
 table of all answers. Folders are searched for JPEG, PNG, GIF, TIFF, BMP and PDF;
-each page of a PDF or TIFF is a sheet.
+each page of a PDF or TIFF is a sheet. What is too large for a call to a deployed
+relay goes to its bucket first, if it has one.
 
 With -o the table is written to a file, as a whole, and the sheets that a person
 must look at to .exceptions.csv beside it. A .journal beside it, for your eyes

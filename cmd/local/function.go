@@ -29,6 +29,8 @@ type function struct {
 	close   func()
 
 	allowOrigin string // whose pages may call the relay; empty is none
+	bucketURL   string // of the stand-in S3, where that is the bucket
+	maxUpload   int64  // that it takes
 }
 
 // server answers an event, whole or in whatever way it is set to.

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"embed"
 	"html/template"
+	"net"
 	"net/http"
+	"strings"
 )
 
 // The page that start-api serves. It is not part of the function.
@@ -14,9 +16,11 @@ var pageFiles embed.FS
 
 // page serves the page at /, and what it needs; it passes every other request on.
 type page struct {
-	files map[string]pageFile
-	door  *admission
-	next  http.Handler
+	files  map[string]pageFile
+	policy string
+	of     pageOf
+	door   *admission
+	next   http.Handler
 }
 
 type pageFile struct {
@@ -24,10 +28,28 @@ type pageFile struct {
 	data        []byte
 }
 
-// newPage returns the page for an API with or without keys. sample says that
-// answers are invented.
-func newPage(door *admission, sample bool, next http.Handler) (*page, error) {
-	p := &page{files: map[string]pageFile{}, door: door, next: next}
+// pageOf is the relay that the page is served with.
+type pageOf struct {
+	sample bool // its answers are invented
+	// bucketURL is where the page may send scans that are too large for a call, and
+	// maxUpload how large they may be. A bucket that is not this program's does not let
+	// the page do so.
+	bucketURL string
+	maxUpload int64
+}
+
+// largest is how many bytes a scan of the page's may have.
+func (of pageOf) largest() (n int64, taker string) {
+	if of.bucketURL != "" {
+		return of.maxUpload, "the bucket"
+	}
+	return deployedBytes, "a call"
+}
+
+// newPage returns the page for an API with or without keys.
+func newPage(door *admission, of pageOf, next http.Handler) (*page, error) {
+	p := &page{files: map[string]pageFile{}, of: of, door: door, next: next}
+	p.policy = strings.Replace(pagePolicy, "connect-src 'self'", strings.TrimSpace("connect-src 'self' "+of.bucketURL), 1)
 	for path, file := range map[string]struct{ name, contentType string }{
 		"/page.css": {"page/page.css", "text/css; charset=utf-8"},
 		"/page.js":  {"page/page.js", "text/javascript; charset=utf-8"},
@@ -43,22 +65,22 @@ func newPage(door *admission, sample bool, next http.Handler) (*page, error) {
 		return nil, err
 	}
 	var html bytes.Buffer
-	if err := index.Execute(&html, struct{ Sample, Keyed bool }{sample, len(door.keys) > 0}); err != nil {
+	if err := index.Execute(&html, struct{ Sample, Keyed, Bucket bool }{of.sample, len(door.keys) > 0, of.bucketURL != ""}); err != nil {
 		return nil, err
 	}
 	p.files["/"] = pageFile{"text/html; charset=utf-8", html.Bytes()}
 	return p, nil
 }
 
-// pagePolicy lets the page run its own script and call its own origin, and nothing
-// else: what a scan's name or an answer says can do nothing.
+// pagePolicy lets the page run its own script and call its own origin, and the bucket
+// if it has one, and nothing else: what a scan's name or an answer says can do nothing.
 const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' blob: data:; " +
 	"form-action 'none'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
 
 func (p *page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodPost && rawPath(r) == splitPath {
 		if _, ok := p.door.admit(w, r); ok {
-			splitFile(w, r)
+			p.splitFile(w, r)
 		}
 		return
 	}
@@ -73,10 +95,21 @@ func (p *page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	header := w.Header()
 	header.Set("Content-Type", file.contentType)
-	header.Set("Content-Security-Policy", pagePolicy)
+	header.Set("Content-Security-Policy", p.policy)
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("Referrer-Policy", "no-referrer")
 	header.Set("Cross-Origin-Opener-Policy", "same-origin")
 	header.Set("Cache-Control", "no-cache")
 	_, _ = w.Write(file.data) // a client that has gone
+}
+
+// pageOrigins are those that a browser at this machine may know the page by, and the
+// one that is named after the host.
+func pageOrigins(host string, listener net.Listener) []string {
+	_, port, _ := net.SplitHostPort(listener.Addr().String())
+	var origins []string
+	for _, name := range []string{"127.0.0.1", "localhost", "::1", host} {
+		origins = append(origins, "http://"+strings.ToLower(net.JoinHostPort(name, port)))
+	}
+	return origins
 }

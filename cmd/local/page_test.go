@@ -12,7 +12,12 @@ import (
 
 func pageFor(t *testing.T, door *admission, sample bool) *page {
 	t.Helper()
-	p, err := newPage(door, sample, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	return pageWith(t, door, pageOf{sample: sample})
+}
+
+func pageWith(t *testing.T, door *admission, of pageOf) *page {
+	t.Helper()
+	p, err := newPage(door, of, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusTeapot)
 	}))
 	if err != nil {
@@ -120,6 +125,35 @@ func TestPageSplitsFiles(t *testing.T) {
 	}
 	if status, _ := post(strings.NewReader("x"), strangers); status != 403 {
 		t.Errorf("a stranger's: %d", status)
+	}
+}
+
+// What a page of a file may have is what a call takes, or the bucket.
+func TestPageKnowsWhatASheetMayHave(t *testing.T) {
+	for name, c := range map[string]struct {
+		of     pageOf
+		bucket bool
+		status int
+	}{
+		"a call":   {pageOf{}, false, 422},
+		"a bucket": {pageOf{bucketURL: "http://127.0.0.1:1", maxUpload: 50 << 20}, true, 200},
+	} {
+		p := pageWith(t, &admission{}, c.of)
+		pdf := readFile(t, "../../internal/scans/testdata/one.pdf") + strings.Repeat("\x00", 6_000_000)
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "http://localhost"+splitPath, strings.NewReader(pdf))
+		r.RequestURI = splitPath
+		w := httptest.NewRecorder()
+		p.ServeHTTP(w, r)
+		html, err := io.ReadAll(ask(t, p, http.MethodGet, "http://localhost/").Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if w.Code != c.status || strings.Contains(string(html), `data-bucket="true"`) != c.bucket {
+			t.Errorf("%s: %d %.300s", name, w.Code, w.Body)
+		}
+		if !c.bucket && !strings.Contains(w.Body.String(), "and a call takes 4.71 MB: scan it at a lower resolution") {
+			t.Errorf("%s: %s", name, w.Body)
+		}
 	}
 }
 

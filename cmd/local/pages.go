@@ -18,8 +18,8 @@ const splitPath = "/page/split"
 const splitLimit = 64 << 20
 
 // splitFile answers the file in the body with its pages, in base64.
-func splitFile(w http.ResponseWriter, r *http.Request) {
-	pages, status, fault := splitBody(http.MaxBytesReader(w, r.Body, splitLimit))
+func (p *page) splitFile(w http.ResponseWriter, r *http.Request) {
+	pages, status, fault := p.splitBody(http.MaxBytesReader(w, r.Body, splitLimit))
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
@@ -30,7 +30,7 @@ func splitFile(w http.ResponseWriter, r *http.Request) {
 	}{pages, fault})
 }
 
-func splitBody(body io.Reader) (pages [][]byte, status int, fault string) {
+func (p *page) splitBody(body io.Reader) (pages [][]byte, status int, fault string) {
 	const failed = "The pages cannot be kept on this machine's disk."
 	dir, err := os.MkdirTemp("", "omr-relay-page-")
 	if err != nil {
@@ -49,7 +49,8 @@ func splitBody(body io.Reader) (pages [][]byte, status int, fault string) {
 		}
 		return nil, http.StatusBadRequest, "The file did not arrive whole."
 	}
-	set, err := scans.Find([]string{path}, scans.Limits{Sheet: deployedBytes, File: splitLimit, Pages: maxPages, Count: maxPages})
+	sheet, taker := p.of.largest()
+	set, err := scans.Find([]string{path}, scans.Limits{Sheet: sheet, Taker: taker, File: splitLimit, Pages: maxPages, Count: maxPages})
 	if err != nil {
 		return nil, http.StatusInternalServerError, failed
 	}

@@ -20,8 +20,9 @@ type progress struct {
 	bar   *progressbar.ProgressBar // nil: lines
 	total int
 
-	mu sync.Mutex // guards n
-	n  int
+	mu        sync.Mutex // guards what follows
+	n         int
+	sent, all int64 // bytes of the uploads under way
 }
 
 func newProgress(c console, total int) *progress {
@@ -47,12 +48,41 @@ func (p *progress) done(name string, o recognition.Outcome) {
 	defer p.mu.Unlock()
 	p.n++
 	if p.bar != nil {
-		p.bar.Describe("recognizing")
+		p.describe()
 		_ = p.bar.Add(1) // a bar that cannot be shown disturbs nothing
 		return
 	}
 	_, _ = fmt.Fprintf(p.w, "%d/%d %s: %s\n", p.n, p.total, printable(name), o.Status)
 }
+
+// uploading tells of an upload that begins, and then of what has gone out.
+func (p *progress) uploading(name string, size int64) (sent func(n int), end func()) {
+	if p.bar == nil {
+		_, _ = fmt.Fprintf(p.w, "uploading %s, %s\n", printable(name), megabytes(size))
+		return func(int) {}, func() {}
+	}
+	mine := int64(0)
+	add := func(n, all int64) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		mine += n
+		p.sent, p.all = p.sent+n, p.all+all
+		p.describe()
+	}
+	add(0, size)
+	return func(n int) { add(int64(n), 0) }, func() { add(-mine, -size) }
+}
+
+// describe says what is going on, on a terminal.
+func (p *progress) describe() {
+	text := "recognizing"
+	if p.all > 0 {
+		text = fmt.Sprintf("uploading %.0f of %s", float64(p.sent)/1e6, megabytes(p.all))
+	}
+	p.bar.Describe(text)
+}
+
+func megabytes(n int64) string { return fmt.Sprintf("%.0f MB", float64(n)/1e6) }
 
 // waiting tells why nothing happens for a while.
 func (p *progress) waiting(why string, d time.Duration) {

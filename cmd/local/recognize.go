@@ -2,17 +2,11 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
-	"omr-relay/internal/document"
 	"omr-relay/internal/journal"
 	"omr-relay/internal/omr"
 	"omr-relay/internal/recognition"
@@ -42,11 +36,13 @@ type job struct {
 	console
 	recognizeOptions
 	service *service
+	checked bool // the service has answered
 	format  omr.Format
 	pattern []byte
 	set     *scans.Set
 	sheets  []recognition.Sheet
 	journal *journal.Journal
+	shown   *progress
 }
 
 // recognize prints, or writes, one table of the answers of all scans. Whatever is
@@ -65,7 +61,7 @@ func recognize(ctx context.Context, c console, names []string, o recognizeOption
 		return err
 	}
 	defer func() { err = errors.Join(err, j.set.Close()) }()
-	if err := j.service.check(ctx); err != nil {
+	if err := j.check(ctx); err != nil {
 		return err
 	}
 	if err := j.openJournal(); err != nil {
@@ -117,7 +113,10 @@ func formatOf(path string) omr.Format {
 func (j *job) prepare(ctx context.Context, names []string) error {
 	var faults []string
 	var err error
-	if j.pattern, err = readPattern(j.recognizeOptions.pattern); err != nil {
+	if j.pattern, err = readPattern(j.recognizeOptions.pattern); err == nil && j.inCall() <= 0 {
+		err = fmt.Errorf("%s: a pattern of %s, and a call takes %s", j.recognizeOptions.pattern, size(len(j.pattern)), size(int(j.service.maxBytes)))
+	}
+	if err != nil {
 		faults = append(faults, err.Error())
 	}
 	if j.output != "" {
@@ -132,7 +131,7 @@ func (j *job) prepare(ctx context.Context, names []string) error {
 	if j.output != "" {
 		leftOut = append(leftOut, j.output)
 	}
-	if err = j.find(ctx, names, leftOut); err != nil {
+	if err := j.find(ctx, names, leftOut); err != nil {
 		return err
 	}
 	if !j.skip || len(j.set.Sheets) == 0 {
@@ -149,83 +148,6 @@ func (j *job) prepare(ctx context.Context, names []string) error {
 		hint = "\n--skip-unreadable goes on without such scans, and lists them as exceptions"
 	}
 	return errors.Join(&usageError{"nothing was sent:\n  " + strings.Join(faults, "\n  ") + hint}, j.set.Close())
-}
-
-// find looks for the scans. Whether a relay takes those that are too large for a call
-// is asked where there are some.
-func (j *job) find(ctx context.Context, names, leftOut []string) (err error) {
-	limits := scans.Limits{Sheet: j.inCall(), File: maxSplit, Pages: maxPages, Count: maxSheets}
-	if j.service.uploader == nil {
-		j.set, err = scans.Find(names, limits, leftOut...)
-		return err
-	}
-	limits.Sheet = uploadBytes
-	if j.set, err = scans.Find(names, limits, leftOut...); err != nil {
-		return err
-	}
-	if !slices.ContainsFunc(j.set.Sheets, func(s scans.Sheet) bool { return s.Size > j.inCall() }) {
-		return nil
-	}
-	if err := j.service.check(ctx); err != nil {
-		return errors.Join(err, j.set.Close())
-	}
-	switch available, err := j.service.uploader.available(ctx); {
-	case err != nil:
-		return errors.Join(fmt.Errorf("asking the relay for its bucket: %w", err), j.set.Close())
-	case available:
-		return nil
-	}
-	limits.Sheet = j.inCall()
-	if err := j.set.Close(); err != nil {
-		return err
-	}
-	j.set, err = scans.Find(names, limits, leftOut...)
-	return err
-}
-
-// inCall is what a scan may have to go in a call, beside the pattern.
-func (j *job) inCall() int64 { return j.service.maxBytes - int64(len(j.pattern)) }
-
-// submit is recognition's, for scans of any size.
-func (j *job) submit(ctx context.Context, sheet recognition.Sheet, task *omr.Task) (string, error) {
-	if sheet.Document.Size <= j.inCall() {
-		return j.service.client.Submit(ctx, omr.Recognition, task)
-	}
-	return j.service.uploader.submit(ctx, sheet, submission{pattern: j.pattern, format: j.format, threshold: j.thresholdOrNone()})
-}
-
-func readPattern(path string) ([]byte, error) {
-	file, err := os.Open(path) //nolint:gosec // the user names a file of their own
-	if err != nil {
-		return nil, fmt.Errorf("reading the pattern: %w", err)
-	}
-	defer func() { _ = file.Close() }() // it was only read
-	data, err := io.ReadAll(io.LimitReader(file, maxPattern+1))
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("reading the pattern: %w", err)
-	case len(data) > maxPattern:
-		return nil, fmt.Errorf("%s: more than %s, which no recognition pattern has", path, size(maxPattern))
-	case document.Identify(data).Readable():
-		return nil, fmt.Errorf("%s: a scan, and no recognition pattern: --pattern takes the .omr file that was generated with the form", path)
-	case !document.IsPattern(data):
-		return nil, fmt.Errorf("%s: no recognition pattern: --pattern takes the .omr file that was generated with the form", path)
-	}
-	return data, nil
-}
-
-// keySheets tells sheets apart by what is recognized, and how. Samples have keys
-// of their own: nobody must take them for answers.
-func (j *job) keySheets() {
-	pattern := sha256.Sum256(j.pattern)
-	for i := range j.set.Sheets {
-		s := &j.set.Sheets[i]
-		text := fmt.Sprintf("%s %x %s %d %t", s.Content, pattern, j.format, j.threshold, j.service.sample)
-		key := sha256.Sum256([]byte(text))
-		j.sheets = append(j.sheets, recognition.Sheet{
-			Key: hex.EncodeToString(key[:]), Document: omr.Document{Size: s.Size, Open: s.Open},
-		})
-	}
 }
 
 // beside is the path of a file that goes with the output.
@@ -248,15 +170,15 @@ func (j *job) openJournal() (err error) {
 
 // run recognizes the sheets and writes what there is to write.
 func (j *job) run(ctx context.Context) error {
-	shown := newProgress(j.console, len(j.sheets))
+	j.shown = newProgress(j.console, len(j.sheets))
 	outcomes, err := recognition.Run(ctx, recognition.Config{
 		Client: j.service.client, Journal: j.journal,
 		Pattern: omr.Bytes(j.pattern), Format: j.format, Threshold: j.thresholdOrNone(),
-		Submit: j.submit, Jobs: j.jobs, Resubmit: j.resubmit,
-		Done:    func(i int, o recognition.Outcome) { shown.done(j.set.Sheets[i].Name, o) },
-		Waiting: shown.waiting,
+		Prepare: j.upload, Jobs: j.jobs, Resubmit: j.resubmit,
+		Done:    func(i int, o recognition.Outcome) { j.shown.done(j.set.Sheets[i].Name, o) },
+		Waiting: j.shown.waiting,
 	}, j.sheets)
-	shown.end()
+	j.shown.end()
 	if err != nil {
 		return j.brokenOff(outcomes, err)
 	}

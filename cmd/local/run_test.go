@@ -66,7 +66,7 @@ func TestRunTellsHowItIsUsed(t *testing.T) {
 // names its flags.
 func TestRunHelps(t *testing.T) {
 	for command, says := range map[string][]string{
-		"":          {"invoke ", "start-api ", "completion ", "Exit status: 0; 1 ", "OMR_SECRET_ID", "OMR_BASE_URL", "--version"},
+		"":          {"invoke ", "start-api ", "completion ", "Exit status: 0; 1 ", "OMR_SECRET_ID", "OMR_BASE_URL", "OMR_BUCKET", "--version"},
 		"invoke":    {"local invoke FILE", "Examples:\n  go run ./cmd/local invoke events/recognize.json\n", "Exit status: 1 "},
 		"start-api": {"Examples:\n  go run ./cmd/local start-api\n", "--host HOST", "--port PORT", "(default 3000)", "--api-key KEY"},
 	} {

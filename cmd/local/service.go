@@ -23,7 +23,7 @@ import (
 type service struct {
 	client   *omr.Client
 	maxBytes int64     // of a scan and its pattern, in a call
-	uploader *uploader // of larger ones; nil is none
+	uploader *uploader // of larger ones; nil where there can be none
 	sample   bool      // it recognizes nothing
 	check    func(context.Context) error
 	close    func()
@@ -86,6 +86,8 @@ func within(ctx context.Context, c console, maxBytes int64) (*service, error) {
 	if err != nil {
 		return nil, err
 	}
+	w.announce(false)
+	w.cfg.Bucket = "" // Aspose takes scans of any size
 	relay := app.New(w.cfg, app.Options{AWS: w.aws})
 	return &service{
 		client:   &omr.Client{Transport: relay.Upstream, BaseURL: w.cfg.BaseURL},
@@ -112,7 +114,11 @@ func deployed(address, key string) (*service, error) {
 		MaxIdleConnsPerHost: maxJobs, IdleConnTimeout: time.Minute, ResponseHeaderTimeout: time.Minute,
 	}}
 	header := http.Header{"User-Agent": {"omr-relay/" + version()}}
-	storage := transport.next.Clone() // whose connections S3 closes after seconds
+	storage := &http.Transport{
+		Proxy: http.ProxyFromEnvironment, TLSHandshakeTimeout: 10 * time.Second,
+		MaxIdleConnsPerHost: 1, IdleConnTimeout: 3 * time.Second, // S3 closes them soon
+		ResponseHeaderTimeout: stalled,
+	}
 	return &service{
 		client:   &omr.Client{Transport: transport, BaseURL: base, Header: header},
 		maxBytes: deployedBytes,

@@ -26,14 +26,14 @@ func startAPI(ctx context.Context, c console, host string, port int, keys apiKey
 		return err
 	}
 	defer listener.Close()
-	fn, err := assemble(ctx, c)
+	fn, err := assemble(ctx, c, pageOrigins(host, listener)...)
 	if err != nil {
 		return err
 	}
 	defer fn.close()
 
 	door := admission{keys: keys, host: host, origin: fn.allowOrigin, tell: func(why string) { fn.tell.line(signOut, "refused", why, bad) }}
-	shown, err := newPage(&door, fn.sample, &gateway{door: door, respond: fn.respond, problem: fn.tell.problem})
+	shown, err := newPage(&door, pageOf{sample: fn.sample, bucketURL: fn.bucketURL, maxUpload: fn.maxUpload}, &gateway{door: door, respond: fn.respond, problem: fn.tell.problem})
 	if err != nil {
 		return err
 	}

@@ -11,34 +11,30 @@ import (
 	"maps"
 	"mime/multipart"
 	"net/http"
-	"net/http/httptrace"
 	"net/url"
+	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
-	"omr-relay/internal/httpanswer"
+	"omr-relay/internal/config"
 	"omr-relay/internal/omr"
 	"omr-relay/internal/problem"
-	"omr-relay/internal/recognition"
 )
 
 const (
 	// uploadBytes is more than any relay's bucket takes of a scan.
 	uploadBytes = 200 << 20
-	// settling is how long a submission is asked for again whose answer was lost.
-	settling = time.Minute
-	// settlePause is between two of these calls where the relay names no time.
-	settlePause = 2 * time.Second
+	// stalled is how long an upload may get no further.
+	stalled = 2 * time.Minute
 )
 
-// uploader submits scans that are too large for a call, by way of the bucket of a
-// deployed relay. It is safe for concurrent use.
+// uploader has scans submitted that are too large for a call, by way of the bucket of
+// a deployed relay. It is safe for concurrent use. Its errors are omr's [omr.Failure].
 type uploader struct {
-	relay   *keyed
+	relay   http.RoundTripper // which attaches the key
+	storage http.RoundTripper // which never sees it
 	base    *url.URL
-	storage http.RoundTripper // which never sees the key
 	header  http.Header
 }
 
@@ -49,196 +45,181 @@ type uploadForm struct {
 	Fields map[string]string
 }
 
-// available reports whether the relay has a bucket.
-func (u *uploader) available(ctx context.Context) (bool, error) {
-	_, err := u.form(ctx)
-	if f, ok := errors.AsType[*omr.Failure](err); ok && f.Refusal != nil && f.Refusal.Status == http.StatusNotFound {
-		return false, nil
-	}
-	return err == nil, err
-}
-
-// submit uploads a scan and has it submitted. Its key is the upload's id: where the
-// answer is lost, the same call tells what became of it, and costs nothing.
-func (u *uploader) submit(ctx context.Context, sheet recognition.Sheet, o submission) (string, error) {
-	form, err := u.form(ctx)
-	if err != nil {
-		return "", err
-	}
-	if err := u.send(ctx, form, sheet.Document); err != nil {
-		return "", err
-	}
-	end := time.Now().Add(settling)
-	for {
-		id, err := u.recognize(ctx, form.Upload, o)
-		f, failed := errors.AsType[*omr.Failure](err)
-		if !failed {
-			return id, err
-		}
-		pause := settlePause
-		switch code := codeOf(f); {
-		case code == problem.RequestInProgress:
-			pause = max(pause, f.Refusal.RetryAfter)
-		case code == "" && f.MayHaveArrived: // by a gateway's answer, or none
-		default:
-			return "", err
-		}
-		if time.Now().Add(pause).After(end) || !waited(ctx, pause) {
-			return "", &omr.Failure{Call: "submitting", MayHaveArrived: true, Err: saying("no answer")}
-		}
-	}
-}
-
-// submission is what a scan is recognized by.
-type submission struct {
-	pattern   []byte
-	format    omr.Format
-	threshold *int
-}
-
-// form asks for one. Nothing that fails here has been paid for.
+// form asks for one. That costs nothing.
 func (u *uploader) form(ctx context.Context) (*uploadForm, error) {
-	resp, body, err := u.post(ctx, "uploads", nil, nil)
+	said, err := u.post(ctx, "uploads", nil, nil)
 	if err != nil {
 		return nil, &omr.Failure{Call: "uploading", Err: err}
 	}
-	if resp.StatusCode != http.StatusOK {
-		return nil, refusalOf("uploading", resp, body)
+	if said.status != http.StatusOK {
+		return nil, said.refusal("uploading")
 	}
 	var form uploadForm
-	if err := json.Unmarshal(body, &form); err != nil || form.Upload == "" || form.URL == "" {
-		return nil, &omr.Failure{Call: "uploading", Err: saying("the answer is no form")}
+	err = json.Unmarshal(said.body, &form)
+	// Scans go where nobody on the way can read them.
+	if _, urlErr := config.ParseURL(form.URL); err != nil || urlErr != nil || form.Upload == "" {
+		return nil, uploadFailure(problem.BucketUnavailable, "the relay's answer is no form for an upload")
 	}
 	return &form, nil
 }
 
-// send uploads the scan. Its length is known, for S3 takes no other.
-func (u *uploader) send(ctx context.Context, form *uploadForm, scan omr.Document) error {
-	var head bytes.Buffer
-	w := multipart.NewWriter(&head)
-	for _, name := range slices.Sorted(maps.Keys(form.Fields)) {
-		_ = w.WriteField(name, form.Fields[name]) // a buffer takes everything
+// limit is how many bytes the relay's bucket takes of a scan; 0 where there is none.
+func (u *uploader) limit(ctx context.Context) (int64, error) {
+	form, err := u.form(ctx)
+	f, failed := errors.AsType[*omr.Failure](err)
+	switch {
+	case failed && f.Refusal != nil && f.Refusal.Status == http.StatusNotFound:
+		return 0, nil
+	case failed && f.Refusal != nil:
+		return 0, fmt.Errorf("the relay answers %d to POST /uploads, by which it takes large scans: try again later", f.Refusal.Status)
+	case err != nil:
+		return 0, fmt.Errorf("%s cannot be reached: %s", u.base.Redacted(), problem.Describe(err))
 	}
-	_, _ = w.CreateFormFile("file", "scan")
-	tail := "\r\n--" + w.Boundary() + "--\r\n"
+	return form.limit(), nil
+}
+
+// limit reads the policy that S3 will judge the upload by:
+// https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-HTTPPOSTConstructPolicy.html
+func (f *uploadForm) limit() int64 {
+	var policy struct{ Conditions []json.RawMessage }
+	text, _ := base64.StdEncoding.DecodeString(f.Fields["policy"])
+	_ = json.Unmarshal(text, &policy) // what does not decode says nothing, and S3 has the last word
+	for _, condition := range policy.Conditions {
+		var name string
+		var smallest, largest int64
+		if json.Unmarshal(condition, &[]any{&name, &smallest, &largest}) == nil && name == "content-length-range" {
+			return largest
+		}
+	}
+	return uploadBytes
+}
+
+// upload uploads a scan and returns its id. tell is told how many bytes have gone out,
+// as they do. It blocks until the scan is there or ctx ends, or for two minutes in
+// which nothing moves.
+func (u *uploader) upload(ctx context.Context, scan omr.Document, tell func(n int)) (string, error) {
+	form, err := u.form(ctx)
+	if err != nil {
+		return "", err
+	}
+	if scan.Size > form.limit() {
+		return "", errTooLarge()
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	content, err := scan.Open()
 	if err != nil {
-		return &omr.Failure{Call: "uploading", Err: err}
+		return "", errUnreadable(err)
 	}
-	body := io.MultiReader(bytes.NewReader(head.Bytes()), content, strings.NewReader(tail))
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, form.URL, struct {
-		io.Reader
-		io.Closer
-	}{body, content})
+	file := &sentFile{
+		ReadCloser: content, left: scan.Size, tell: tell, end: cancel,
+		watch: time.AfterFunc(stalled, func() { cancel(errStalled) }),
+	}
+	defer file.watch.Stop()
+	req, err := form.request(ctx, file, scan.Size)
 	if err != nil {
 		_ = content.Close()
-		return &omr.Failure{Call: "uploading", Err: err}
+		return "", &omr.Failure{Call: "uploading", Err: err}
 	}
-	req.ContentLength = int64(head.Len()) + scan.Size + int64(len(tail))
-	req.Header.Set("Content-Type", w.FormDataContentType())
 	resp, err := u.storage.RoundTrip(req)
+	if f, ok := errors.AsType[*omr.Failure](context.Cause(ctx)); err != nil && ok {
+		return "", f
+	}
 	if err != nil {
-		return &omr.Failure{Call: "uploading", Err: err}
+		return "", uploadFailure(problem.BucketUnavailable, "the upload broke off ("+problem.Describe(err)+")")
 	}
 	defer resp.Body.Close()
+	if resp.StatusCode >= 200 && resp.StatusCode <= 299 {
+		return form.Upload, nil
+	}
 	said, _ := io.ReadAll(io.LimitReader(resp.Body, maxKept)) // what is said is only looked at
+	return "", refusedByS3(resp.StatusCode, said)
+}
+
+// request is the upload: the fields, then the file, and a length, for S3 takes
+// nothing without.
+func (f *uploadForm) request(ctx context.Context, file io.ReadCloser, size int64) (*http.Request, error) {
+	var head bytes.Buffer
+	w := multipart.NewWriter(&head)
+	for _, name := range slices.Sorted(maps.Keys(f.Fields)) {
+		_ = w.WriteField(name, f.Fields[name]) // a buffer takes everything
+	}
+	_, _ = w.CreateFormFile("file", "scan") // likewise; what people call it is not S3's affair
+	tail := "\r\n--" + w.Boundary() + "--\r\n"
+	body := struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(bytes.NewReader(head.Bytes()), file, strings.NewReader(tail)), file}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, f.URL, body)
+	if err != nil {
+		return nil, fmt.Errorf("building the upload: %w", err)
+	}
+	req.ContentLength = int64(head.Len()) + size + int64(len(tail))
+	req.Header.Set("Content-Type", w.FormDataContentType())
+	return req, nil
+}
+
+// sentFile is a file on its way out. Where it cannot be read, or is not as long as it
+// was, it ends the request, and says why.
+type sentFile struct {
+	io.ReadCloser
+	left  int64
+	tell  func(n int)
+	watch *time.Timer
+	end   context.CancelCauseFunc
+}
+
+func (f *sentFile) Read(p []byte) (int, error) {
+	f.watch.Reset(stalled)
+	n, err := f.ReadCloser.Read(p)
+	f.left -= int64(n)
+	f.tell(n)
 	switch {
-	case resp.StatusCode >= 200 && resp.StatusCode <= 299:
-		return nil
-	case bytes.Contains(said, []byte("<Code>EntityTooLarge</Code>")):
-		return ownRefusal(http.StatusRequestEntityTooLarge, problem.PayloadTooLarge, "It is larger than the relay's bucket takes (the template's MaxUploadMegabytes).")
+	case err != nil && !errors.Is(err, io.EOF):
+	case f.left < 0, err != nil && f.left > 0:
+		err = saying("it has changed")
 	default:
-		return &omr.Failure{Call: "uploading", Err: saying("S3 answers " + strconv.Itoa(resp.StatusCode))}
+		return n, err
+	}
+	f.end(errUnreadable(err))
+	return 0, err
+}
+
+var s3Code = regexp.MustCompile(`<Code>([A-Za-z]{1,64})</Code>`)
+
+// refusedByS3 says whether the same upload may go well later.
+func refusedByS3(status int, said []byte) error {
+	code := ""
+	if found := s3Code.FindSubmatch(said); found != nil {
+		code = string(found[1])
+	}
+	answered := strings.TrimSpace(fmt.Sprintf("%d %s", status, code))
+	switch {
+	case code == "EntityTooLarge":
+		return errTooLarge()
+	case status >= 500, status == http.StatusTooManyRequests, status == http.StatusRequestTimeout, code == "RequestTimeout", code == "IncompleteBody":
+		return uploadFailure(problem.BucketUnavailable, "S3 answers "+answered)
+	default:
+		return uploadFailure(problem.InvalidInput, "S3 does not take it: "+answered)
 	}
 }
 
-// recognize has an upload submitted, and returns its task.
-func (u *uploader) recognize(ctx context.Context, upload string, o submission) (string, error) {
-	task := map[string]any{
-		"images":       []map[string]string{{"upload": upload}},
-		"omrFile":      base64.StdEncoding.EncodeToString(o.pattern),
-		"outputFormat": o.format,
-	}
-	if o.threshold != nil {
-		task["recognitionThreshold"] = *o.threshold
-	}
-	text, _ := json.Marshal(task) // plain values always marshal
-	sent := false
-	resp, body, err := u.post(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		GotConn: func(httptrace.GotConnInfo) { sent = true },
-	}), "recognize", text, http.Header{"Idempotency-Key": {upload}, "Prefer": {"wait=0"}})
-	if err != nil {
-		return "", &omr.Failure{Call: "submitting", MayHaveArrived: sent, Err: err}
-	}
-	location := resp.Header.Get("Location")
-	if resp.StatusCode == http.StatusOK {
-		location = resp.Header.Get("Content-Location")
-	}
-	id := location[strings.LastIndexByte(location, '/')+1:]
-	if resp.StatusCode == http.StatusOK || resp.StatusCode == http.StatusAccepted {
-		if !omr.ValidID(id) {
-			return "", &omr.Failure{Call: "submitting", MayHaveArrived: true, Err: saying("the answer is no task")}
-		}
-		return id, nil
-	}
-	return "", refusalOf("submitting", resp, body)
+func errTooLarge() error {
+	return uploadFailure(problem.PayloadTooLarge, "it is larger than the relay's bucket takes (the template's MaxUploadMegabytes)")
 }
 
-// post makes a call to the relay and reads all of its answer.
-func (u *uploader) post(ctx context.Context, route string, body []byte, header http.Header) (*http.Response, []byte, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, u.base.JoinPath(route).String(), bytes.NewReader(body))
-	if err != nil {
-		return nil, nil, fmt.Errorf("building the call: %w", err)
-	}
-	maps.Copy(req.Header, u.header)
-	maps.Copy(req.Header, header)
-	if body != nil {
-		req.Header.Set("Content-Type", "application/json")
-	}
-	resp, err := u.relay.RoundTrip(req)
-	if err != nil {
-		return nil, nil, err
-	}
-	defer resp.Body.Close()
-	said, err := io.ReadAll(io.LimitReader(resp.Body, maxKept))
-	return resp, said, err
+func errUnreadable(err error) error {
+	return uploadFailure(problem.InvalidInput, "the file cannot be read: "+problem.Describe(err))
 }
 
-func refusalOf(call string, resp *http.Response, body []byte) *omr.Failure {
-	return &omr.Failure{Call: call, MayHaveArrived: resp.StatusCode >= 500, Refusal: &omr.Refusal{
-		Status: resp.StatusCode, ContentType: resp.Header.Get("Content-Type"), Body: body,
-		RetryAfter: httpanswer.RetryAfter(resp.Header, time.Now()),
-	}}
-}
+var errStalled = uploadFailure(problem.BucketUnavailable, "nothing of the upload was taken for two minutes")
 
-// ownRefusal is one in the relay's words.
-func ownRefusal(status int, code problem.Code, detail string) *omr.Failure {
-	body, _ := json.Marshal(map[string]string{"code": string(code), "detail": detail, "status": strconv.Itoa(status)})
+// uploadFailure is one before anything was submitted, in words that people read.
+func uploadFailure(code problem.Code, detail string) *omr.Failure {
+	status := http.StatusUnprocessableEntity
+	if code == problem.BucketUnavailable {
+		status = http.StatusServiceUnavailable
+	}
+	body, _ := json.Marshal(map[string]string{"code": string(code), "detail": detail}) // plain values always marshal
 	return &omr.Failure{Call: "uploading", Refusal: &omr.Refusal{Status: status, Body: body}}
-}
-
-// codeOf is what a relay's problem document names, or nothing.
-func codeOf(f *omr.Failure) problem.Code {
-	var said struct{ Code problem.Code }
-	if f.Refusal != nil {
-		_ = json.Unmarshal(f.Refusal.Body, &said) // what does not decode says nothing
-	}
-	return said.Code
-}
-
-// saying is an error whose text is ours.
-type saying string
-
-func (s saying) Error() string    { return string(s) }
-func (s saying) SafeText() string { return string(s) }
-
-func waited(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

@@ -3,9 +3,9 @@ package recognize_test
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -87,7 +87,7 @@ func TestOnceAtOnce(t *testing.T) {
 				if got.err != nil {
 					statuses[string(got.err.Code)]++
 				} else {
-					statuses[fmt.Sprint(got.status)]++
+					statuses[strconv.Itoa(got.status)]++
 				}
 			})
 		}

@@ -39,7 +39,11 @@ func LoadAWS(ctx context.Context) (aws.Config, error) {
 // values, and a secret may have been put into one of them.
 func fault(text string) string {
 	names := regexp.MustCompile(`AWS_[A-Z0-9_]+`).FindAllString(text, -1)
-	names = slices.DeleteFunc(slices.Compact(names), func(name string) bool { return os.Getenv(name) == "" })
+	// A value may look like a name: only names that are in the environment are repeated.
+	names = slices.DeleteFunc(slices.Compact(names), func(name string) bool {
+		_, set := os.LookupEnv(name) //nolint:forbidigo // the SDK has read it; here it is only named
+		return !set
+	})
 	if len(names) == 0 {
 		return "the AWS SDK cannot read the profile or a file that the variables AWS_* name"
 	}

@@ -47,28 +47,37 @@ func (u upload) Head() []byte                            { return u.found.Head }
 func (u upload) ReadAt(p []byte, off int64) (int, error) { return u.found.ReadAt(p, off) }
 func (u upload) Open() (io.ReadCloser, error)            { return u.found.Open() }
 
-// newBucketClient returns the SDK's own HTTP client for S3, whose answers may be
-// long: what is limited is how long they let wait for their beginning.
-func newBucketClient() *awshttp.BuildableClient {
-	return awshttp.NewBuildableClient().
+// newBucketClient returns a client with the SDK's own transport for S3, whose answers
+// may be long: what is limited is how long they let wait for their beginning. It
+// follows no redirect, as the SDK's client does: what another host says is not S3's.
+func newBucketClient() aws.HTTPClient {
+	return roundTripClient{awshttp.NewBuildableClient().
 		WithDialerOptions(func(d *net.Dialer) { d.Timeout = budget.Dial }).
 		WithTransportOptions(func(t *http.Transport) {
 			t.TLSHandshakeTimeout = budget.TLSHandshake
 			t.ResponseHeaderTimeout = budget.BucketAnswer
 			t.IdleConnTimeout = budget.Idle
 			t.DisableCompression = true // an object is what was stored
-		})
+		}).GetTransport()}
 }
 
+// maxBucketError is far above any error of S3's.
+const maxBucketError = 1 << 20
+
 // finalClient takes final answers only: the SDK would read on for ever from the
-// connection that comes with 101. It leaves Range alone, which plainClient does not,
-// and which S3's signature covers.
+// connection that comes with 101. Nor may an error fill the memory: the SDK reads all
+// of it. It leaves Range alone, which plainClient does not, and which S3's signature
+// covers.
 type finalClient struct{ next aws.HTTPClient }
 
 // Do implements [aws.HTTPClient].
 func (c finalClient) Do(req *http.Request) (*http.Response, error) {
 	watch := new(httpanswer.Watch)
-	return watch.Final(c.next.Do(req.Clone(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{Got1xxResponse: watch.Got1xx}))))
+	resp, err := watch.Final(c.next.Do(req.Clone(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{Got1xxResponse: watch.Got1xx}))))
+	if err == nil && resp.StatusCode >= http.StatusMultipleChoices {
+		resp.Body = http.MaxBytesReader(nil, resp.Body, maxBucketError)
+	}
+	return resp, err
 }
 
 // newBucket returns the bucket that is configured.

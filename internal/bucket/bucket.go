@@ -7,6 +7,7 @@
 //	upload.go  an upload, found and read as it was then
 //	stream.go  the bytes of an upload, from its beginning
 //	record.go  small objects, written only where nobody else wrote before
+//	object.go  an object, or a part of it, that is S3's without doubt
 //	fault.go   what an error of S3's means
 //	bucket.go  the bucket and its keys
 //
@@ -49,7 +50,9 @@ func New(cfg aws.Config, name string, maxUpload int64) *Bucket {
 		o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
 		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
 		// The SDK's default pauses may take longer than an invocation has.
-		o.Retryer = retry.NewStandard(func(s *retry.StandardOptions) { s.MaxBackoff = maxBackoff })
+		if cfg.Retryer == nil {
+			o.Retryer = retry.NewStandard(func(s *retry.StandardOptions) { s.MaxBackoff = maxBackoff })
+		}
 	})
 	return &Bucket{client: client, name: name, maxUpload: maxUpload}
 }

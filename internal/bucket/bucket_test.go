@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -114,7 +116,7 @@ func post(t *testing.T, form *bucket.Form, file []byte) string {
 	part, _ := w.CreateFormFile("file", "Anna Müller 7b.jpg")
 	_, _ = part.Write(file)
 	w.Close()
-	resp, err := http.Post(form.URL, w.FormDataContentType(), &body) //nolint:gosec,noctx // the stand-in's
+	resp, err := http.Post(form.URL, w.FormDataContentType(), &body)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,6 +127,7 @@ func post(t *testing.T, form *bucket.Form, file []byte) string {
 
 // What S3 says of a request, and what becomes of it.
 func TestFaults(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		status       int
 		code         string
@@ -136,7 +139,7 @@ func TestFaults(t *testing.T) {
 		{400, "ExpiredToken", problem.BucketUnavailable, problem.BucketUnavailable, "S3 denies access to the bucket"},
 		{403, "", problem.BucketUnavailable, problem.BucketUnavailable, "S3 denies access to the bucket"},
 		{404, "NoSuchKey", problem.UploadNotFound, "", ""},
-		{404, "", problem.UploadNotFound, "", ""},
+		{404, "", problem.BucketUnavailable, problem.BucketUnavailable, "S3 failed"},
 		{404, "NoSuchBucket", problem.BucketUnavailable, problem.BucketUnavailable, "there is no such bucket"},
 		{503, "SlowDown", problem.BucketUnavailable, problem.BucketUnavailable, "S3 is throttling"},
 		{429, "", problem.BucketUnavailable, problem.BucketUnavailable, "S3 is throttling"},
@@ -277,9 +280,7 @@ func TestBrokenStream(t *testing.T) {
 				}
 				rec := httptest.NewRecorder()
 				s3.ServeHTTP(rec, r)
-				for name, values := range rec.Header() {
-					w.Header()[name] = values
-				}
+				maps.Copy(w.Header(), rec.Header())
 				w.WriteHeader(rec.Code)
 				if rec.Code/100 == 2 {
 					_, _ = w.Write(rec.Body.Bytes()[:rec.Body.Len()/3])
@@ -380,7 +381,8 @@ func TestSilence(t *testing.T) {
 	var streams atomic.Int64
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("If-Match") != "" && streams.Add(1) == 1 {
-			w.Header().Set("Content-Length", fmt.Sprint(len(data)))
+			w.Header().Set("Content-Length", strconv.Itoa(len(data)))
+			w.Header().Set("ETag", r.Header.Get("If-Match"))
 			_, _ = w.Write(data[:100_000])
 			_ = http.NewResponseController(w).Flush()
 			<-r.Context().Done()

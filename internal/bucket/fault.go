@@ -26,13 +26,21 @@ func readFault(err error) error {
 	return unavailable(err)
 }
 
+// recordFault is unavailable for what knows of earlier requests.
+func recordFault(err error) error {
+	return because(err, "The bucket cannot be used at present, so that it is not known whether this request came before. Nothing was submitted by this one.")
+}
+
 // unavailable is for everything that is not the caller's affair.
 func unavailable(err error) error {
+	return because(err, "The bucket cannot be used at present. Nothing was submitted.")
+}
+
+func because(err error, detail string) error {
 	if e, ok := errors.AsType[*problem.Error](err); ok {
 		return e
 	}
-	e := &problem.Error{Code: problem.BucketUnavailable, RetryAfter: 5 * time.Second, Err: &coded{err},
-		Detail: "The bucket cannot be used at present. Nothing was submitted."}
+	e := &problem.Error{Code: problem.BucketUnavailable, RetryAfter: 5 * time.Second, Err: &coded{err}, Detail: detail}
 	switch code := codeOf(err); {
 	case slices.Contains([]string{"AccessDenied", "AllAccessDisabled", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken"}, code),
 		status(err) == http.StatusForbidden:
@@ -41,7 +49,7 @@ func unavailable(err error) error {
 		e.Reason, e.RetryAfter = "there is no such bucket", 30*time.Second
 	case code == "SlowDown", status(err) == http.StatusTooManyRequests:
 		e.Reason = "S3 is throttling"
-	case status(err) != 0:
+	case errors.Is(err, errNotS3), status(err) != 0:
 		e.Reason = "S3 failed"
 	default:
 		e.Reason = "S3 cannot be reached, or broke off"
@@ -50,9 +58,9 @@ func unavailable(err error) error {
 }
 
 // missing reports whether there is no such object: it takes the permission to list
-// the bucket for S3 to say so. An answer to HEAD or from a proxy has no code.
+// the bucket for S3 to say so. What does not say so may be 404 of a proxy's.
 func missing(err error) bool {
-	return status(err) == http.StatusNotFound && codeOf(err) != "NoSuchBucket"
+	return status(err) == http.StatusNotFound && codeOf(err) == "NoSuchKey"
 }
 
 // lostRace reports whether a conditional write found that another had been there,

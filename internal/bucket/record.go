@@ -3,7 +3,6 @@ package bucket
 import (
 	"bytes"
 	"context"
-	"io"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -14,16 +13,12 @@ const maxRecord = 64 << 10
 
 // ReadRecord returns a record and its version. Of none the version is empty.
 func (b *Bucket) ReadRecord(ctx context.Context, key string) (data []byte, version string, err error) {
-	out, err := b.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &b.name, Key: new(records + key)})
+	out, data, err := b.get(ctx, &s3.GetObjectInput{Bucket: &b.name, Key: new(records + key)}, maxRecord)
 	switch {
 	case missing(err):
 		return nil, "", nil
 	case err != nil:
-		return nil, "", unavailable(err)
-	}
-	defer out.Body.Close()
-	if data, err = io.ReadAll(io.LimitReader(out.Body, maxRecord)); err != nil {
-		return nil, "", unavailable(err)
+		return nil, "", recordFault(err)
 	}
 	return data, aws.ToString(out.ETag), nil
 }
@@ -46,7 +41,9 @@ func (b *Bucket) WriteRecord(ctx context.Context, key string, data []byte, versi
 	case lostRace(err), missing(err):
 		return "", false, nil
 	case err != nil:
-		return "", false, unavailable(err)
+		return "", false, recordFault(err)
+	case aws.ToString(out.ETag) == "":
+		return "", false, recordFault(errNotS3) // nobody knows that it was written
 	}
-	return aws.ToString(out.ETag), true, nil
+	return *out.ETag, true, nil
 }

@@ -3,7 +3,6 @@ package bucket
 import (
 	"context"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -40,25 +39,19 @@ func (b *Bucket) FindUpload(ctx context.Context, caller, id string) (*Upload, er
 		return nil, errNotFound()
 	}
 	u := &Upload{bucket: b, ctx: ctx, key: uploadKey(caller, id)}
-	out, err := b.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &b.name, Key: u.key, Range: byteRange(0, headSize)})
+	out, head, err := b.get(ctx, &s3.GetObjectInput{Bucket: &b.name, Key: u.key, Range: byteRange(0, headSize)}, headSize)
 	switch {
 	case status(err) == statusRange:
 		return u, nil // there are no bytes at all
 	case err != nil:
 		return nil, readFault(err)
 	}
-	defer out.Body.Close()
-	if u.Head, err = io.ReadAll(io.LimitReader(out.Body, headSize)); err != nil {
-		return nil, readFault(err)
-	}
-	u.etag, u.Size = out.ETag, totalOf(out)
-	if u.etag == nil || u.Size < int64(len(u.Head)) {
-		return nil, unavailable(errNoSize)
+	u.Head, u.etag, u.Size = head, out.ETag, totalOf(out)
+	if int64(len(u.Head)) != min(headSize, u.Size) {
+		return nil, unavailable(errNotS3)
 	}
 	return u, nil
 }
-
-var errNoSize = errors.New("an answer without ETag or length")
 
 // ReadAt implements [io.ReaderAt], by a request for each call.
 func (u *Upload) ReadAt(p []byte, off int64) (int, error) {
@@ -83,12 +76,20 @@ func (u *Upload) ReadAt(p []byte, off int64) (int, error) {
 // from asks for the upload from off on: for n bytes, or all if n is 0.
 func (u *Upload) from(ctx context.Context, off, n int64) (io.ReadCloser, error) {
 	in := &s3.GetObjectInput{Bucket: &u.bucket.name, Key: u.key, IfMatch: u.etag}
+	left := u.Size - off
 	if off > 0 || n > 0 {
 		in.Range = byteRange(off, n)
+	}
+	if n > 0 {
+		left = min(left, n)
 	}
 	out, err := u.bucket.client.GetObject(ctx, in)
 	if err != nil {
 		return nil, readFault(err)
+	}
+	if !holds(out, aws.ToString(u.etag), off, left, in.Range != nil) {
+		_ = out.Body.Close()
+		return nil, unavailable(errNotS3)
 	}
 	return out.Body, nil
 }
@@ -109,7 +110,7 @@ func totalOf(out *s3.GetObjectOutput) int64 {
 		}
 		return -1
 	}
-	return aws.ToInt64(out.ContentLength) // the server knows no ranges
+	return aws.ToInt64(out.ContentLength)
 }
 
 // validID reports whether id could be one that NewForm made.

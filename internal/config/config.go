@@ -37,10 +37,6 @@ const (
 	maxMaxUpload     = 200
 )
 
-// bucketName is what S3 allows of a general purpose bucket's:
-// https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
-var bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
-
 // FromEnv reads the configuration through getenv. Its error holds every
 // fault at once, each named by its variable; values are not repeated, for a
 // secret may have been put into the wrong one.
@@ -86,7 +82,7 @@ func FromEnv(getenv func(string) string) (Config, error) {
 	if c.AllowOrigin = getenv("OMR_ALLOW_ORIGIN"); c.AllowOrigin != "" && !isOrigin(c.AllowOrigin) {
 		fault("OMR_ALLOW_ORIGIN", "not one origin, such as https://portal.school.example")
 	}
-	if c.Bucket = getenv("OMR_BUCKET"); c.Bucket != "" && !bucketName.MatchString(c.Bucket) {
+	if c.Bucket = getenv("OMR_BUCKET"); c.Bucket != "" && !isBucketName(c.Bucket) {
 		fault("OMR_BUCKET", "not the name of a bucket")
 	}
 	c.MaxUpload = defaultMaxUpload << 20
@@ -99,6 +95,14 @@ func FromEnv(getenv func(string) string) (Config, error) {
 	}
 	c.LogLevel = logLevel(getenv("AWS_LAMBDA_LOG_LEVEL"))
 	return c, errors.Join(faults...)
+}
+
+// isBucketName reports whether S3 could have given a general purpose bucket this name:
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+// No expression is compiled for it, which every cold start would wait for.
+func isBucketName(name string) bool {
+	const inside = "abcdefghijklmnopqrstuvwxyz0123456789.-"
+	return len(name) >= 3 && len(name) <= 63 && strings.Trim(name, inside) == "" && strings.Trim(name, ".-") == name
 }
 
 // isOrigin reports whether text is an origin as a browser writes it (RFC 6454 §6.1),

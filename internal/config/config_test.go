@@ -219,6 +219,8 @@ func TestConfigBucket(t *testing.T) {
 		{"relay-scans", canary, 0, "OMR_MAX_UPLOAD_MEGABYTES: not a whole number from 1 to 200"},
 		{"a/" + canary, "", 0, "OMR_BUCKET: not the name of a bucket"},
 		{"s3://relay", "", 0, "OMR_BUCKET: not the name of a bucket"},
+		{"ab", "", 0, "OMR_BUCKET: not the name of a bucket"},
+		{"relay.", "", 0, "OMR_BUCKET: not the name of a bucket"},
 		{"-relay", "", 0, "OMR_BUCKET: not the name of a bucket"},
 		{"Relay", "", 0, "OMR_BUCKET: not the name of a bucket"},
 		{strings.Repeat("a", 64), "", 0, "OMR_BUCKET: not the name of a bucket"},

@@ -37,13 +37,22 @@ func read(t *testing.T, path string) []byte {
 // restEvent is the event of a REST API for a call with that body.
 func restEvent(t *testing.T, method, path string, body []byte) []byte {
 	t.Helper()
+	return eventWith(t, method, path, http.Header{"Content-Type": {"application/json"}, "Authorization": {"Bearer of-the-caller"}}, body)
+}
+
+// eventWith is restEvent with other headers.
+func eventWith(t *testing.T, method, path string, header http.Header, body []byte) []byte {
+	t.Helper()
+	single := map[string]string{}
+	for name := range header {
+		single[name] = header.Get(name)
+	}
 	event, err := json.Marshal(map[string]any{
 		"resource": "/{proxy+}", "path": path, "httpMethod": method,
-		"headers":           map[string]string{"Content-Type": "application/json", "Authorization": "Bearer of-the-caller"},
-		"multiValueHeaders": map[string][]string{"Content-Type": {"application/json"}, "Authorization": {"Bearer of-the-caller"}},
-		"pathParameters":    map[string]string{"proxy": strings.TrimPrefix(path, "/")},
-		"requestContext":    map[string]any{"stage": "v1", "path": "/v1" + path},
-		"body":              string(body), "isBase64Encoded": false,
+		"headers": single, "multiValueHeaders": header,
+		"pathParameters": map[string]string{"proxy": strings.TrimPrefix(path, "/")},
+		"requestContext": map[string]any{"stage": "v1", "path": "/v1" + path},
+		"body":           string(body), "isBase64Encoded": false,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -119,4 +128,12 @@ func realForm(t *testing.T, chunks int) {
 	if mints := f.sandbox.Token.Mints(); mints != 1 {
 		t.Errorf("%d tokens minted for 3 calls, want 1", mints)
 	}
+}
+
+// noise is a JPEG by its beginning.
+func noise(size int) []byte {
+	scan := make([]byte, size)
+	_, _ = rand.NewChaCha8([32]byte{}).Read(scan)
+	copy(scan, "\xff\xd8\xff\xe0\x00\x10JFIF\x00")
+	return scan
 }

@@ -47,15 +47,25 @@ type function struct {
 // sandbox calls for.
 func start(t *testing.T, env ...string) *function {
 	t.Helper()
-	path, err := bootstrap()
-	if err != nil {
-		t.Fatal(err)
-	}
 	box, err := sandbox.Start()
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = box.Close() })
+	return startIn(t, box, append([]string{
+		"AWS_ENDPOINT_URL_SECRETS_MANAGER=" + box.SecretsURL(),
+		"OMR_BASE_URL=" + box.URL(),
+	}, env...)...)
+}
+
+// startIn runs the function against a sandbox that may have others; env says where
+// it is.
+func startIn(t *testing.T, box *sandbox.Sandbox, env ...string) *function {
+	t.Helper()
+	path, err := bootstrap()
+	if err != nil {
+		t.Fatal(err)
+	}
 	api, err := lambdaruntimetest.Start()
 	if err != nil {
 		t.Fatal(err)
@@ -71,9 +81,7 @@ func start(t *testing.T, env ...string) *function {
 		"AWS_REGION=eu-west-1",
 		"AWS_ACCESS_KEY_ID=AKIATEST",
 		"AWS_SECRET_ACCESS_KEY=test",
-		"AWS_ENDPOINT_URL_SECRETS_MANAGER=" + box.SecretsURL(),
 		"OMR_SECRET_ID=" + sandbox.DefaultSecretID,
-		"OMR_BASE_URL=" + box.URL(),
 	}, env...)
 	cmd.Stdout, cmd.Stderr = f.log, f.log
 	if err := cmd.Start(); err != nil {

@@ -54,6 +54,7 @@ func fixtures() (map[string]any, error) {
 		"custom-domain.json": recognize.onCustomDomain("forms.example.com", "omr"),
 		"result.json":        rest("GET", resultPath, id, ""),
 		"cancel.json":        rest("DELETE", cancelPath, id, ""),
+		"upload.json":        rest("POST", "/uploads", nil, ""),
 		"healthz.json":       rest("GET", "/healthz", nil, ""),
 
 		"connect-token.json":           tokenRequest("/connect/token").withForm(urlencoded()),

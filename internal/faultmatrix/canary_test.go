@@ -29,7 +29,8 @@ var (
 		"the AWS secret key": []byte(awsSecretKey), "the AWS session token": []byte(awsSession),
 		"the image": image, "the image as it is sent": []byte(encodedImage()),
 	})
-	results = newFinder(map[string][]byte{"a result": []byte(result)})
+	results    = newFinder(map[string][]byte{"a result": []byte(result)})
+	awsSecrets = newFinder(map[string][]byte{"the AWS secret key": []byte(awsSecretKey)})
 )
 
 func encodedImage() string { return base64.StdEncoding.EncodeToString(image) }

@@ -28,7 +28,7 @@ func TestDocumentedMatrix(t *testing.T) {
 	if !found || !closed {
 		t.Fatalf("docs/faults.md lacks %q or %q", begin, end)
 	}
-	want := before + begin + tables() + "\n" + end + after
+	want := before + begin + tables() + bucketDoc() + "\n" + end + after
 	if want == string(doc) {
 		return
 	}
@@ -80,7 +80,7 @@ func lines(service app.Hop, whens []moment) []line {
 		}
 	}
 	if len(out) == 1 {
-		out[0].faults = []string{"any fault of this page"}
+		out[0].faults = []string{"any fault but S3's own"}
 	}
 	return out
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"strconv"
@@ -26,6 +27,8 @@ type fault struct {
 	at app.Hop
 	// hangs is for faults that end with the invocation's deadline only.
 	hangs bool
+	// times limits it to that many requests, where S3 fails; 0 is no limit.
+	times int
 	// stale is for what befalls kept connections alone.
 	stale bool
 	// refuses has nobody listen.
@@ -78,10 +81,16 @@ var (
 
 func neverAnswer(x exchange) { <-x.request.Context().Done() }
 
-// breakOff cuts its answer in half. An answer to HEAD has no body to cut.
+// breakOff cuts its answer in half. An answer to HEAD has no body to cut, and one to
+// PUT nothing but a header.
 func breakOff(x exchange) {
 	good := x.good()
-	x.announce(good.status, good.header.Get("Content-Type"), len(good.body))
+	if len(good.body) == 0 && x.request.Method == http.MethodPut {
+		x.raw("HTTP/1.1 200 OK\r\nETa")
+		x.connection.reset()
+		return
+	}
+	x.like(good, len(good.body))
 	if x.request.Method == http.MethodHead {
 		return
 	}
@@ -100,11 +109,16 @@ func answerLate(x exchange) {
 	}
 }
 
-func trickle(x exchange) {
-	good := x.good()
-	x.announce(good.status, good.header.Get("Content-Type"), 1<<20)
+func trickle(x exchange) { x.drip(x.good(), 1<<20) }
+
+// drip sends an answer of that length, or what there is of it, a byte at a time.
+func (x exchange) drip(good *recorder, length int) {
+	x.like(good, length)
 	if x.request.Method == http.MethodHead {
 		return
+	}
+	if len(good.body) == 0 {
+		good.body = []byte("\n")
 	}
 	ticker := time.NewTicker(50 * time.Millisecond)
 	defer ticker.Stop()
@@ -133,7 +147,7 @@ func answer(status int, header ...string) func(exchange) {
 
 func truncate(x exchange) {
 	good := x.good()
-	x.send(good.status, good.header.Get("Content-Type"), good.body[:len(good.body)-len(good.body)/4])
+	x.sendLike(good, good.body[:len(good.body)-len(good.body)/4])
 }
 
 // switchProtocols hands the connection over, as nobody asked for, and says nothing
@@ -148,13 +162,14 @@ func compress(x exchange) {
 	w := gzip.NewWriter(&body)
 	_, _ = w.Write(good.body)
 	_ = w.Close()
-	x.Header().Set("Content-Encoding", "gzip")
-	x.send(good.status, good.header.Get("Content-Type"), body.Bytes())
+	good.header.Set("Content-Encoding", "gzip")
+	x.sendLike(good, body.Bytes())
 }
 
 func mislabel(x exchange) {
 	good := x.good()
-	x.send(good.status, "text/html", good.body)
+	good.header.Set("Content-Type", "text/html")
+	x.sendLike(good, good.body)
 }
 
 func webPage(x exchange) {
@@ -170,16 +185,18 @@ func sendElsewhere(x exchange) {
 func inflate(x exchange) {
 	good := x.good()
 	padded := `{"padding":"` + strings.Repeat("x", 8<<20) + `",` + string(good.body[1:])
-	x.send(good.status, good.header.Get("Content-Type"), []byte(padded))
+	x.sendLike(good, []byte(padded))
 }
 
 // overrun writes on after the end of its answer, which net/http does not let
 // a handler do.
 func overrun(x exchange) {
 	good := x.good()
+	good.header.Set("Content-Length", strconv.Itoa(len(good.body)))
+	var header strings.Builder
+	_ = good.header.Write(&header)
 	// At once: the surplus is there when the answer has been read.
-	x.raw(fmt.Sprintf("HTTP/1.1 %d OK\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s%s",
-		good.status, good.header.Get("Content-Type"), len(good.body), good.body, x.babble()))
+	x.raw(fmt.Sprintf("HTTP/1.1 %d OK\r\n%s\r\n%s%s", good.status, header.String(), good.body, x.babble()))
 }
 
 // malform puts what it was sent where net/http's errors quote it.
@@ -239,6 +256,19 @@ func (x exchange) send(status int, contentType string, body []byte) {
 	x.service.note(body)
 	x.announce(status, contentType, len(body))
 	_, _ = x.Write(body)
+}
+
+// sendLike is send with the status and header of another answer, like announces
+// such a one.
+func (x exchange) sendLike(good *recorder, body []byte) {
+	x.service.note(body)
+	x.like(good, len(body))
+	_, _ = x.Write(body)
+}
+
+func (x exchange) like(good *recorder, length int) {
+	maps.Copy(x.Header(), good.header)
+	x.announce(good.status, good.header.Get("Content-Type"), length)
 }
 
 func (x exchange) announce(status int, contentType string, length int) {

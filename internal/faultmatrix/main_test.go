@@ -5,7 +5,12 @@
 //
 //	table_test.go        what is expected of each fault: the one place for it
 //	matrix_test.go       runs the table, cell by cell
-//	docs_test.go         writes the table into docs/faults.md, and compares
+//	docs_test.go         writes the tables into docs/faults.md, and compares
+//	bucket_table_test.go the same table for S3, which an upload and a key ask several times
+//	bucket_test.go       runs it, and sends each request once more
+//	bucket_kinds_test.go S3's own faults, and its requests
+//	bucket_rig_test.go   the relay with a bucket that fails
+//	bucket_docs_test.go  its part of docs/faults.md
 //	kinds_test.go        the faults themselves
 //	service_test.go      a server with its connections in hand
 //	authority_test.go    its certificates

@@ -64,28 +64,35 @@ func newRig(t *testing.T, failing app.Hop, p protocol, f *fault) *rig {
 // attempts is cut short.
 func newRelay(t *testing.T, secretsURL, tokenURL, upstreamURL string, out io.Writer) *app.Relay {
 	t.Helper()
-	settings := map[string]string{
+	cfg := configured(t, map[string]string{
 		"OMR_SECRET_ID": secretID, "OMR_BASE_URL": upstreamURL, "OMR_TOKEN_URL": tokenURL + sandbox.TokenPath,
-	}
+	})
+	return app.New(cfg, app.Options{AWS: awsAt(secretsURL), Log: out, Metrics: true})
+}
+
+func configured(t *testing.T, settings map[string]string) config.Config {
+	t.Helper()
 	cfg, err := config.FromEnv(func(name string) string { return settings[name] })
 	if err != nil {
 		t.Fatal(err)
 	}
-	return app.New(cfg, app.Options{
-		AWS: aws.Config{
-			Region:       "eu-west-1",
-			Credentials:  credentials.NewStaticCredentialsProvider("AKIAFAULTS", awsSecretKey, awsSession),
-			BaseEndpoint: &secretsURL,
-			Retryer: func() aws.Retryer {
-				return retry.NewStandard(func(o *retry.StandardOptions) {
-					o.Backoff = retry.BackoffDelayerFunc(func(int, error) (time.Duration, error) { return time.Millisecond, nil })
-				})
-			},
-		},
-		Log:     out,
-		Metrics: true,
-	})
+	return cfg
 }
+
+func awsAt(url string) aws.Config {
+	return aws.Config{
+		Region:       "eu-west-1",
+		Credentials:  credentials.NewStaticCredentialsProvider(awsKeyID, awsSecretKey, awsSession),
+		BaseEndpoint: &url,
+		Retryer: func() aws.Retryer {
+			return retry.NewStandard(func(o *retry.StandardOptions) {
+				o.Backoff = retry.BackoffDelayerFunc(func(int, error) (time.Duration, error) { return time.Millisecond, nil })
+			})
+		},
+	}
+}
+
+const awsKeyID = "AKIAFAULTS"
 
 // warmUp is the fourth kind of event besides the three methods.
 const warmUp = "warm-up"

@@ -79,7 +79,7 @@ func of(groups ...group) group { return slices.Concat(groups...) }
 // table is the one place that says what happens when.
 var table = []row{
 	// Secrets Manager. The SDK repeats what its retry rules name, twice.
-	{service: app.HopSecret, when: first, faults: of(misread, group{&tooManyAfter, &tooMany, &redirect, &switching}),
+	{service: app.HopSecret, when: first, faults: of(misread, group{&redirect, &switching}),
 		call: cell{"503 credentials_unavailable", [3]int{1, 0, 0}}, warm: cell{"not warm, credentials_unavailable", [3]int{1, 0, 1}}},
 	// Whether a read that ran into the deadline was the first or a repeated one
 	// is the SDK's affair.
@@ -88,7 +88,7 @@ var table = []row{
 	// In HTTP/2 a reset shows as one of several errors, of which the SDK repeats some.
 	{service: app.HopSecret, when: first, faults: group{&resetMid}, over: http2, tries: 3,
 		call: cell{"503 credentials_unavailable", [3]int{1, 0, 0}}, warm: cell{"not warm, credentials_unavailable", [3]int{1, 0, 1}}},
-	{service: app.HopSecret, when: first, faults: of(resets, malformed, group{&status500, &status503}),
+	{service: app.HopSecret, when: first, faults: of(resets, malformed, statuses),
 		call: cell{"503 credentials_unavailable", [3]int{3, 0, 0}}, warm: cell{"not warm, credentials_unavailable", [3]int{3, 0, 1}}},
 	{service: app.HopSecret, when: first, faults: noConnection,
 		call: cell{"503 credentials_unavailable", [3]int{0, 0, 0}}, warm: cell{"not warm, credentials_unavailable", [3]int{0, 0, 1}}},

@@ -91,9 +91,16 @@ func (e *Entry) replace(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if found := parse(data); found.Attempt != e.record.Attempt {
+	if version == "" {
 		return errTakenOver
-	} else if found.same(e.record) {
+	}
+	found, err := parse(data)
+	switch {
+	case err != nil:
+		return err
+	case found.Attempt != e.record.Attempt:
+		return errTakenOver
+	case found.same(e.record):
 		e.version, e.written = version, found.Task
 		return nil
 	}

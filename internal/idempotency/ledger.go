@@ -82,15 +82,8 @@ func (l *Ledger) Begin(ctx context.Context, r Request) (*Entry, error) {
 		if data, version, err = l.Store.ReadRecord(ctx, e.name); err != nil {
 			return nil, err
 		}
-		found := parse(data)
-		switch {
-		case version == "": // it is gone again
-		case found.Attempt == e.record.Attempt:
-			e.version = version // our own write, whose answer was lost
-			return e, nil
-		case time.Since(found.Created) >= Life:
-		default:
-			if done, err := e.judge(found, version, r); done || err != nil {
+		if version != "" { // else it is gone again
+			if done, err := e.meet(data, version, r); done || err != nil {
 				return e, err
 			}
 		}
@@ -103,6 +96,22 @@ func (l *Ledger) Begin(ctx context.Context, r Request) (*Entry, error) {
 }
 
 const maxRounds = 3
+
+// meet says what a record that is there means for the request. done is true where
+// there is nothing to be claimed any more.
+func (e *Entry) meet(data []byte, version string, r Request) (done bool, err error) {
+	found, err := parse(data)
+	switch {
+	case err != nil:
+		return false, err
+	case found.Attempt == e.record.Attempt:
+		e.version = version // our own write, whose answer was lost
+		return true, nil
+	case time.Since(found.Created) >= Life:
+		return false, nil
+	}
+	return e.judge(found, version, r)
+}
 
 // judge says what a record of the key means for the request. done is true where the
 // request has been submitted; without an error, it is to be claimed else.

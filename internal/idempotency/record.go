@@ -40,14 +40,15 @@ func (r record) same(other record) bool {
 	return r.State == other.State && r.Task == other.Task && r.Until.Equal(other.Until)
 }
 
-// parse reads a record. One that cannot be read is of no request, was made just now,
-// and has no end: whatever it stood for must not be paid for again.
-func parse(data []byte) record {
+// parse reads a record. Whatever one stood for that cannot be read must not be paid
+// for again.
+func parse(data []byte) (record, error) {
 	var r record
 	if err := json.Unmarshal(data, &r); err != nil || r.Version != recordVersion {
-		return record{Created: time.Now()}
+		return r, &problem.Error{Code: problem.BucketUnavailable, RetryAfter: 30 * time.Second, Reason: "the record of an Idempotency-Key cannot be read",
+			Detail: "What is known of this Idempotency-Key cannot be read. Nothing was submitted by this request."}
 	}
-	return r
+	return r, nil
 }
 
 // errTakenOver is for a record that another wrote while its time was not over.

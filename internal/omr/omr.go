@@ -67,13 +67,14 @@ const (
 func (c *Client) Submit(ctx context.Context, s Service, task *Task) (id string, err error) {
 	ctx, record, join := callrecord.Fork(ctx)
 	defer join()
-	body, err := task.open()
+	out := &sending{task: task}
+	body, err := out.open()
 	if err != nil {
 		return "", &Failure{Call: "submitting", Err: documentFault(err)}
 	}
 	answer, err := c.call(ctx, record, &request{
 		what: "submitting", method: http.MethodPost, path: "/Post" + string(s), accept: "text/plain, application/json",
-		service: s, body: body, task: task,
+		service: s, body: body, out: out,
 	})
 	if record.UpstreamCalls > 0 || record.Sent {
 		record.Submissions++
@@ -141,8 +142,8 @@ type request struct {
 	path         string // after the service's own
 	id           string
 	accept       string
-	body         io.ReadCloser // of task; nil is none
-	task         *Task
+	body         io.ReadCloser // nil is none
+	out          *sending      // what body is of
 
 	// shows is of the answer's body, where the transport guards a token: it
 	// searches what was decoded. nil is no token.
@@ -159,12 +160,8 @@ func (c *Client) call(ctx context.Context, record *callrecord.Record, r *request
 	}
 	// A RoundTripper, not a Client: a redirect must not carry a form elsewhere.
 	resp, err := c.Transport.RoundTrip(req)
-	if e, ok := errors.AsType[*documentError](err); ok {
-		// The request broke off before its end: nobody takes half of one.
-		return nil, &Failure{Call: r.what, Err: e.err}
-	}
 	if err != nil {
-		return nil, &Failure{Call: r.what, MayHaveArrived: record.Sent && !refusedToken(err), Err: err}
+		return nil, r.failure(ctx, record, err)
 	}
 	if guarded, ok := resp.Body.(interface{ Shows(text []byte) bool }); ok {
 		r.shows = guarded.Shows
@@ -182,6 +179,22 @@ func (c *Client) call(ctx context.Context, record *callrecord.Record, r *request
 		return nil, refusal(r.what, resp, body)
 	}
 	return body, nil
+}
+
+// failure is that of a call without an answer. Where a document broke off, so did the
+// request, before its end: nobody takes half of one.
+func (r *request) failure(ctx context.Context, record *callrecord.Record, err error) *Failure {
+	if e, ok := errors.AsType[*documentError](err); ok {
+		return &Failure{Call: r.what, Err: e.err}
+	}
+	if r.out != nil && ctx.Err() != nil {
+		// The transport and the document lose the context at once, and either may be
+		// the first to say so.
+		if fault := r.out.fault(); fault != nil {
+			return &Failure{Call: r.what, Err: fault}
+		}
+	}
+	return &Failure{Call: r.what, MayHaveArrived: record.Sent && !refusedToken(err), Err: err}
 }
 
 func (c *Client) newRequest(ctx context.Context, r *request) (*http.Request, error) {
@@ -206,7 +219,7 @@ func (c *Client) newRequest(ctx context.Context, r *request) (*http.Request, err
 	switch r.method {
 	case http.MethodPost:
 		req.Header.Set("Content-Type", "application/json")
-		req.ContentLength, req.Body, req.GetBody = r.task.size, r.body, r.task.open
+		req.ContentLength, req.Body, req.GetBody = r.out.task.size, r.body, r.out.open
 	case http.MethodDelete:
 		// Tells net/http that the call may be made again when a kept connection
 		// turns out dead. An empty list is not sent. A submission never has it:

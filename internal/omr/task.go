@@ -118,7 +118,7 @@ func NewGeneration(markup Document, images []Named, settings []byte) *Task {
 
 // open returns the task's text from its beginning. The first document is opened
 // already: what cannot be had must not leave half a request with the upstream.
-func (t *Task) open() (io.ReadCloser, error) {
+func (t *Task) open() (*taskReader, error) {
 	r := &taskReader{rest: t.pieces, encoded: make([]byte, 0, encodedChunk)}
 	for _, p := range t.pieces {
 		if p.text == "" {
@@ -141,6 +141,38 @@ type documentError struct{ err error }
 func (e *documentError) Error() string    { return "a document: " + problem.Describe(e.err) }
 func (e *documentError) SafeText() string { return e.Error() }
 
+// sending is a task that goes out, once or, after a 401, once more.
+type sending struct {
+	task *Task
+
+	mu     sync.Mutex // guards latest
+	latest *taskReader
+}
+
+// open is the task's, as a body and as GetBody.
+func (s *sending) open() (io.ReadCloser, error) {
+	body, err := s.task.open()
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.latest = body
+	return body, nil
+}
+
+// fault returns the error of the document that was being read, if there is one. It
+// waits for a read under way: it is for when the context has ended, which reads do
+// not outlast.
+func (s *sending) fault() error {
+	s.mu.Lock()
+	latest := s.latest
+	s.mu.Unlock()
+	latest.mu.Lock()
+	defer latest.mu.Unlock()
+	return latest.failed
+}
+
 func documentFault(err error) error {
 	if e, ok := errors.AsType[*documentError](err); ok {
 		return e.err
@@ -158,9 +190,11 @@ const (
 // it reads, and after its RoundTrip has returned.
 type taskReader struct {
 	mu      sync.Mutex // guards what follows
+	failed  error      // of a document
 	rest    []piece
 	first   io.ReadCloser // the first document; nil once its turn has come
 	current io.ReadCloser // the document that rest begins with; nil if it is not open
+	left    int64         // of current
 	ready   []byte        // encoded, and not taken yet
 	encoded []byte        // room for ready
 	plain   [chunk]byte
@@ -192,6 +226,8 @@ func (r *taskReader) fill() error {
 	switch {
 	case r.closed:
 		return errClosed
+	case r.failed != nil:
+		return &documentError{r.failed}
 	case len(r.rest) == 0:
 		return io.EOF
 	case r.rest[0].text != "":
@@ -199,25 +235,31 @@ func (r *taskReader) fill() error {
 		return nil
 	}
 	if r.current == nil {
-		r.current, r.first = r.first, nil
+		r.current, r.first, r.left = r.first, nil, r.rest[0].document.Size
 	}
 	if r.current == nil {
 		document, err := r.rest[0].document.Open()
 		if err != nil {
-			return &documentError{fmt.Errorf("opening a document: %w", err)}
+			return r.fail(fmt.Errorf("opening a document: %w", err))
 		}
-		r.current = document
+		r.current, r.left = document, r.rest[0].document.Size
 	}
-	n, err := io.ReadFull(r.current, r.plain[:])
-	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return &documentError{fmt.Errorf("reading a document: %w", err)}
-	}
+	// By its size: the error of a document that breaks off may be one of an end.
+	n, err := io.ReadFull(r.current, r.plain[:min(chunk, r.left)])
 	if err != nil {
+		return r.fail(fmt.Errorf("reading a document: %w", err))
+	}
+	if r.left -= int64(n); r.left == 0 {
 		r.current.Close()
 		r.current, r.rest = nil, r.rest[1:]
 	}
 	r.ready = base64.StdEncoding.AppendEncode(r.encoded[:0], r.plain[:n])
 	return nil
+}
+
+func (r *taskReader) fail(err error) error {
+	r.failed = err
+	return &documentError{err}
 }
 
 func (r *taskReader) Close() error {

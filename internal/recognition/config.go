@@ -27,9 +27,10 @@ type Config struct {
 	Format    omr.Format
 	Threshold *int // optional: the upstream's choice
 
-	// Submit, if not nil, submits a sheet in Client's place: task is what Client would
-	// send. Its errors are Client's.
-	Submit func(ctx context.Context, sheet Sheet, task *omr.Task) (id string, err error)
+	// Prepare, if not nil, does what comes before a sheet's submission, may take long
+	// and costs nothing. It ends with ctx, at once. Its errors are Client's, and what it
+	// did is done again where they say that it may go well later.
+	Prepare func(ctx context.Context, sheet Sheet) (Submission, error)
 
 	// Jobs is how many sheets are under way at once.
 	Jobs int
@@ -44,6 +45,10 @@ type Config struct {
 	// never two at once.
 	Waiting func(why string, d time.Duration)
 }
+
+// Submission submits a sheet in Client's place; its errors are Client's. It is called
+// again after one that says that nothing was received. nil leaves the sheet to Client.
+type Submission func(ctx context.Context) (id string, err error)
 
 // run is one Run.
 type run struct {

@@ -128,7 +128,7 @@ func (g *gate) pass(ctx context.Context) error {
 		if wait <= 0 {
 			return nil
 		}
-		if !sleep(ctx, wait) {
+		if !Sleep(ctx, wait) {
 			return errEnded
 		}
 	}
@@ -178,8 +178,8 @@ func (g *gate) hasPassed() bool {
 	return g.ever
 }
 
-// sleep waits, or returns false if ctx ended before.
-func sleep(ctx context.Context, d time.Duration) bool {
+// Sleep waits, or returns false if ctx ended before.
+func Sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

@@ -28,7 +28,7 @@ func (r *run) poll(ctx context.Context, key string, earlier bool) (Outcome, erro
 		wait = 0
 	}
 	for {
-		if !sleep(ctx, wait) {
+		if !Sleep(ctx, wait) {
 			return Outcome{}, errEnded
 		}
 		if err := r.gate.pass(ctx); err != nil {

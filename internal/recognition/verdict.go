@@ -58,6 +58,15 @@ func verdictOf(err error, before bool) verdict {
 	}
 }
 
+// verdictOfPreparing judges what failed before anything was submitted.
+func verdictOfPreparing(err error) verdict {
+	v := verdictOf(err, true)
+	if v.kind == unknown {
+		v.kind = later
+	}
+	return v
+}
+
 // document is a relay's problem, an upstream's, or API Gateway's message.
 type document struct {
 	Type, Title, Detail, Message string
@@ -102,7 +111,7 @@ func ofCode(code problem.Code, why string, wait time.Duration, sent bool) verdic
 	case problem.CredentialsUnavailable, problem.TokenUnavailable:
 		return verdict{kind: later, why: "the relay gets no token: " + why, wait: max(wait, time.Second)}
 	case problem.BucketUnavailable:
-		return verdict{kind: later, why: "the relay cannot use its bucket: " + why, wait: max(wait, time.Second)}
+		return verdict{kind: later, why: "the bucket cannot be used: " + why, wait: wait}
 	case problem.SubmissionUnknown, problem.RequestInProgress:
 		return verdict{kind: unknown, why: why}
 	case problem.UpstreamRejectedToken:

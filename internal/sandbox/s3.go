@@ -51,9 +51,9 @@ type S3 struct {
 	// [DefaultSecretAccessKey].
 	Credentials aws.Credentials
 
-	// AllowOrigin is the one origin, or "*", whose pages may POST to the bucket.
-	// Empty stands for a bucket without a CORS configuration.
-	AllowOrigin string
+	// AllowOrigins are the origins whose pages may POST to the bucket; "*" is any.
+	// Without one the bucket has no CORS configuration.
+	AllowOrigins []string
 
 	// Now tells the time; nil means time.Now. Only the wall clock counts.
 	Now func() time.Time

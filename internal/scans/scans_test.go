@@ -17,7 +17,7 @@ import (
 	"omr-relay/internal/scans"
 )
 
-var limits = scans.Limits{Sheet: 1 << 20, File: 1 << 20, Pages: 10, Count: 100}
+var limits = scans.Limits{Sheet: 1 << 20, Taker: "a call", File: 1 << 20, Pages: 10, Count: 100}
 
 // drawing is a PNG that is unlike every other of another number.
 func drawing(t *testing.T, number int) string {
@@ -217,7 +217,7 @@ func TestFindNamesEveryFault(t *testing.T) {
 		"08-cut.pdf: a PDF that cannot be taken apart",
 		"09-cut.bmp: broken off",
 		"10-cut.jpg: damaged: it begins as a JPEG",
-		"11-large.png: 0.00 MB, and a call takes 0.00 MB with this pattern",
+		"11-large.png: 0.00 MB, and a call takes 0.00 MB: scan it at a lower resolution",
 		"12-damaged.jpg: damaged: something on its way",
 		filepath.Join(root, "missing.png") + ": no such file or directory",
 	} {

@@ -52,10 +52,11 @@ func (s *Set) Close() error {
 
 // Limits bound a Set. All are required.
 type Limits struct {
-	Sheet int64 // bytes of a document that goes upstream
-	File  int64 // bytes of a file that is split, which is read whole
-	Pages int   // of a file
-	Count int   // sheets in all
+	Sheet int64  // bytes of a document that goes upstream
+	Taker string // what takes no more of them, in words
+	File  int64  // bytes of a file that is split, which is read whole
+	Pages int    // of a file
+	Count int    // sheets in all
 }
 
 // finder fills a Set.
@@ -74,7 +75,7 @@ func (f *finder) fault(file file, reason string) {
 func (f *finder) add(s Sheet) {
 	if s.Size > f.limits.Sheet {
 		f.set.Faults = append(f.set.Faults, Fault{s.Name, fmt.Sprintf(
-			"%s, and a call takes %s with this pattern: scan it at a lower resolution, in grey, or as JPEG", megabytes(s.Size), megabytes(f.limits.Sheet))})
+			"%s, and %s takes %s: scan it at a lower resolution, in grey, or as JPEG", megabytes(s.Size), f.limits.Taker, megabytes(f.limits.Sheet))})
 		return
 	}
 	f.set.Sheets = append(f.set.Sheets, s)

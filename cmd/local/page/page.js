@@ -6,6 +6,8 @@
 const find = (id) => document.getElementById(id);
 const sample = document.body.dataset.sample === "true";
 const keyed = document.body.dataset.keyed === "true";
+const bucket = document.body.dataset.bucket === "true";
+const inCall = 4400000; // bytes of a scan and its pattern that a call takes
 const atOnce = 2;
 let shown = []; // URLs of pictures, to be let go of
 
@@ -38,7 +40,7 @@ for (const type of ["dragover", "dragleave", "drop"]) {
 }
 
 // The lines for what is chosen: one for each scan, since a call takes 6 MB. One call
-// splits no pages, but the command does.
+// splits no pages and takes nothing large, but the command does.
 const quoted = (text) => "'" + text.replaceAll("'", "'\\''") + "'";
 function tellCurl() {
   const scans = [...find("scans").files], pattern = find("pattern").files[0];
@@ -48,7 +50,7 @@ function tellCurl() {
     "-F " + quoted("pattern=@" + pattern.name), new URL("recognize", location.href).href];
   const command = (scan) => ["go run ./cmd/local recognize", quoted(scan.name), "--pattern " + quoted(pattern.name),
     "--url " + location.origin, ...(keyed ? ['--key "$KEY"'] : [])];
-  find("line").textContent = scans.map((scan) => (hasPages(scan) ? command : curl)(scan).join(" ")).join("\n");
+  find("line").textContent = scans.map((scan) => (hasPages(scan) || isLarge(scan, pattern) ? command : curl)(scan).join(" ")).join("\n");
 }
 find("form").addEventListener("change", tellCurl);
 
@@ -76,10 +78,27 @@ async function split(scan) {
   return pages.map((page, i) => new File([Uint8Array.from(atob(page), (c) => c.charCodeAt(0))], scan.name + "#" + (i + 1), { type: scan.type }));
 }
 
+const isLarge = (scan, pattern) => scan.size + pattern.size > inCall;
+
+// upload sends a scan to the bucket, by a form of the relay's, and returns its id.
+async function upload(scan) {
+  const answer = await fetch("uploads", { method: "POST", headers: authorized() });
+  const text = await answer.text();
+  if (!answer.ok) throw said(answer, text);
+  const form = JSON.parse(text), body = new FormData();
+  for (const [name, value] of Object.entries(form.fields)) body.append(name, value);
+  body.append("file", scan);
+  const sent = await fetch(form.url, { method: "POST", body }).catch(() => { throw new Error("The bucket cannot be reached."); });
+  if (sent.ok) return form.upload;
+  const tooLarge = (await sent.text()).includes("<Code>EntityTooLarge</Code>");
+  throw new Error(tooLarge ? "The scan is larger than the bucket takes." : "The bucket answers " + sent.status + ".");
+}
+
 // recognize returns the upstream's CSV, or throws what a person can read.
 async function recognize(scan, pattern) {
   const body = new FormData();
-  body.append("image", scan);
+  if (bucket && isLarge(scan, pattern)) body.append("upload", await upload(scan));
+  else body.append("image", scan);
   body.append("pattern", pattern);
   body.append("format", "CSV");
   let answer = await fetch("recognize", { method: "POST", body, headers: authorized() });
