@@ -55,9 +55,8 @@ await_start() {
   fi
 }
 
-free_port() {
-  python3 -c 'import socket, sys; s = socket.create_server((sys.argv[1], 0)); print(s.getsockname()[1])' "${1:-127.0.0.1}"
-}
+# free_port [HOST]
+free_port() { python3 "$PARTS/ports.py" "${1:-127.0.0.1}"; }
 
 # listening HOST PORT
 listening() { (: <"/dev/tcp/$1/$2") 2>/dev/null; }

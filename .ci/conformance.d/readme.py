@@ -22,6 +22,7 @@ import tempfile
 import time
 import zipfile
 
+import ports
 from blocks import blocks
 from standin import same
 
@@ -70,10 +71,8 @@ def recognize(block):
 def keyed(block):
     """Runs a block that calls a relay of one's own: here cmd/local, which wants a key as the deployed one does."""
     key, sample = "a-key-of-the-documents-0001", os.path.abspath("events/sample")
-    with tempfile.TemporaryDirectory() as here, socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-        free.close()
+    port = ports.free()
+    with tempfile.TemporaryDirectory() as here:
         shell(f"go build -o {here}/local ./cmd/local", env=users_environment())
         for name, text in {"scan.jpg": f"{sample}/answer-sheet.png", "form.omr": f"{sample}/form.omr"}.items():
             shutil.copy(text, os.path.join(here, name))
