@@ -36,7 +36,7 @@ type state struct {
 	ItemReader, ItemSelector              any
 	ItemProcessor                         *definition
 	ResultWriter                          any
-	ToleratedFailureCount            *float64
+	ToleratedFailureCount                 *float64
 	Comment, Label, OutputPath, InputPath string
 
 	discard bool // ResultPath is null
