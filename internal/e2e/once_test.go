@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -80,7 +81,9 @@ const secretOfTheSandbox = `{"client_id":"` + sandbox.DefaultClientID + `","clie
 func half(a *arrival) bool {
 	switch {
 	case a.hop == bucketHop && a.Method == http.MethodGet && strings.Contains(a.URL.Path, "/uploads/") && a.Header.Get("Range") == "":
-		object := a.serve().Body
+		whole := a.serve()
+		object := whole.Body
+		maps.Copy(a.w.Header(), whole.Header())
 		a.w.Header().Set("Content-Length", strconv.Itoa(object.Len()))
 		_, _ = a.w.Write(object.Next(object.Len() / 2))
 		_ = http.NewResponseController(a.w).Flush()
