@@ -29,7 +29,8 @@ NEVER_RUN = ("JSONata", "ItemBatcher", "http:invoke", "States.ALL", "States.Task
 # step may be run twice, and finds out by the bucket what the first has done.
 REPEATED = {
     "Unavailable", "Lambda.ServiceException", "Lambda.AWSLambdaException", "Lambda.SdkClientException", "Lambda.TooManyRequestsException",
-    "Lambda.Unknown", "Runtime.ExitError", "Sandbox.Timedout"}
+    "Lambda.ClientExecutionTimeoutException", "Lambda.ResourceNotReadyException", "Lambda.ResourceConflictException",
+    "Lambda.Unknown", "Runtime.ExitError", "Runtime.OutOfMemory", "Sandbox.Timedout"}
 # What goes from state to state is kept for 90 days: keys, numbers, and ids of tasks.
 SHEET = {"prefix.$": "$.prefix", "execution.$": "$$.Execution.Id", "scan.$": "$$.Map.Item.Value.scan", "sheet": {"is": {"tries": 0}}}
 GO = pathlib.Path("internal/batch")

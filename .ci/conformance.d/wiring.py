@@ -234,9 +234,9 @@ REFUSED = [
     ({"Scans": "create", "MaxSheets": "100001"}, "must be a whole number from 1 to 100000"),
     ({"Scans": "create", "BatchConcurrency": "0"}, "must be a whole number from 1 to 1000"),
     ({"Scans": "create", "BatchConcurrency": "1001"}, "must be a whole number from 1 to 1000"),
-    ({"Scans": "create", "ResultDays": "0"}, "must be a whole number from 1 to 365"),
-    ({"Scans": "create", "ResultDays": "366"}, "must be a whole number from 1 to 365"),
-    ({"Scans": "create", "ResultDays": "1.5"}, "must be a whole number from 1 to 365"),
+    ({"Scans": "create", "ResultDays": "2"}, "must be a whole number from 3 to 90"),
+    ({"Scans": "create", "ResultDays": "91"}, "must be a whole number from 3 to 90"),
+    ({"Scans": "create", "ResultDays": "3.5"}, "must be a whole number from 3 to 90"),
     ({"LogLevel": "TRACE"}, "must be one of"),
     ({"LogRetentionDays": "8"}, "must be one of"),
     ({"ApiGatewayLogRole": "new"}, "must be one of"),
@@ -248,7 +248,7 @@ REFUSED = [
     ({"MaxUploadMegabytes": "100"}, "MaxUploadMegabytes is for Scans=create alone"),
     ({"MaxSheets": "100"}, "MaxSheets is for Scans=create alone"),
     ({"BatchConcurrency": "20"}, "BatchConcurrency is for Scans=create alone"),
-    ({"ResultDays": "1"}, "ResultDays is for Scans=create alone"),
+    ({"ResultDays": "30"}, "ResultDays is for Scans=create alone"),
 ]
 TAKEN = [
     {},
@@ -256,10 +256,10 @@ TAKEN = [
     {"Authorization": "Iam", "WarmUpMinutes": "0", "Architecture": "x86_64", "ApiGatewayLogRole": "existing"},
     {"Authorization": "Cognito", "UserPoolArn": VALUES["UserPoolArn"][1], "UserPoolScope": "relay/recognize", "ApiGatewayLogRole": "create"},
     {"BaseUrl": "https://omr.example.com:8443/base", "TokenUrl": "https://omr.example.com/connect/token", "MemorySize": "10240"},
-    {"Scans": "create", "MaxUploadMegabytes": "1", "MaxSheets": "1", "BatchConcurrency": "1", "ResultDays": "1"},
-    {"Scans": "create", "MaxUploadMegabytes": "99", "Authorization": "Iam", "MaxSheets": "99999", "BatchConcurrency": "999", "ResultDays": "299"},
+    {"Scans": "create", "MaxUploadMegabytes": "1", "MaxSheets": "1", "BatchConcurrency": "1", "ResultDays": "3"},
+    {"Scans": "create", "MaxUploadMegabytes": "99", "Authorization": "Iam", "MaxSheets": "99999", "BatchConcurrency": "999", "ResultDays": "89"},
     {"Scans": "create", "MaxUploadMegabytes": "200", "AllowOrigin": "https://portal.example", "MaxSheets": "100000", "BatchConcurrency": "1000",
-     "ResultDays": "365"},
+     "ResultDays": "90"},
 ]
 
 

@@ -27,6 +27,7 @@ import (
 	"omr-relay/handler/gateway"
 	"omr-relay/handler/input"
 	"omr-relay/internal/batch/layout"
+	"omr-relay/internal/budget"
 	"omr-relay/internal/problem"
 )
 
@@ -129,10 +130,11 @@ func (b *Batches) Get(ctx context.Context, req *gateway.Request, id string) (*ga
 	return s.answer(http.StatusOK), nil
 }
 
-// settling is how long a batch that was stopped is left as it is. What was under way
-// then may still write its result, which would outlive the rest; and a DELETE that is
-// repeated because its answer was lost must not erase what the first one stopped.
-const settling = 30 * time.Second
+// settling is how long a batch that was stopped, or failed, is left as it is. Its steps
+// run on, as long as Lambda lets them, and write what would outlive the rest; and a
+// DELETE that is repeated because its answer was lost must not erase what the first one
+// stopped.
+const settling = budget.BatchFunction
 
 // Delete stops a batch that runs, and erases one that has ended.
 func (b *Batches) Delete(ctx context.Context, req *gateway.Request, id string) (*gateway.Answer, error) {
@@ -146,7 +148,7 @@ func (b *Batches) Delete(ctx context.Context, req *gateway.Request, id string) (
 	case f.Status == Running:
 		s.Status, left = Stopped, settling
 		err = b.cfg.Machine.Stop(ctx, f.name())
-	case f.Status == Stopped && left > 0, f.Status == Erasing:
+	case (f.Status == Stopped || f.Status == Failed) && left > 0, f.Status == Erasing:
 	default:
 		s.Status = Erasing
 		err = b.cfg.Machine.Erase(ctx, f.name(), f.prefix())
@@ -155,7 +157,7 @@ func (b *Batches) Delete(ctx context.Context, req *gateway.Request, id string) (
 		return nil, err
 	}
 	answer := s.answer(http.StatusAccepted)
-	if s.Status == Stopped {
+	if s.Status == Stopped || s.Status == Failed {
 		retryAfter(answer.Header, min(left, settling))
 	}
 	return answer, nil

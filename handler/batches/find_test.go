@@ -90,14 +90,14 @@ func TestDelete(t *testing.T) {
 		id := w.post(t, request(one, ordered("", upload(1)))).ID
 		name := w.order[0]
 		r := w.remove(t, one, id)
-		if r.status != 202 || r.Status != "stopped" || r.header.Get("Retry-After") != "30" || w.runs[name].Status != batches.Stopped {
+		if r.status != 202 || r.Status != "stopped" || r.header.Get("Retry-After") != "900" || w.runs[name].Status != batches.Stopped {
 			t.Errorf("%+v", r)
 		}
 		time.Sleep(10 * time.Second)
-		if r = w.remove(t, one, id); r.status != 202 || r.Status != "stopped" || r.header.Get("Retry-After") != "20" || w.count("Stop") != 1 || len(w.erasing) != 0 {
+		if r = w.remove(t, one, id); r.status != 202 || r.Status != "stopped" || r.header.Get("Retry-After") != "890" || w.count("Stop") != 1 || len(w.erasing) != 0 {
 			t.Errorf("repeated: %+v, erasing %v", r, w.erasing)
 		}
-		time.Sleep(20 * time.Second)
+		time.Sleep(15*time.Minute - 10*time.Second)
 		r = w.remove(t, one, id)
 		if r.status != 202 || r.Status != "erasing" || r.header.Get("Retry-After") != "10" || w.erasing[name] != "batches/"+one.Digest()+"/"+id+"/" {
 			t.Errorf("later: %+v, erasing %v", r, w.erasing)
@@ -117,16 +117,22 @@ func TestDelete(t *testing.T) {
 	})
 }
 
-// TestDeleteEnded: what failed or succeeded is erased at once.
+// TestDeleteEnded: what succeeded is erased at once, what failed once its steps have ended.
 func TestDeleteEnded(t *testing.T) {
-	for _, status := range []batches.Status{batches.Failed, batches.Succeeded} {
-		w := newWorld()
-		id := w.post(t, request(one, ordered("", upload(1)))).ID
-		w.end(batches.Execution{Status: status})
-		if r := w.remove(t, one, id); r.status != 202 || r.Status != "erasing" || w.count("Stop") != 0 {
-			t.Errorf("%s: %+v", status, r)
+	synctest.Test(t, func(t *testing.T) {
+		for status, first := range map[batches.Status]string{batches.Failed: "failed", batches.Succeeded: "erasing"} {
+			w := newWorld()
+			id := w.post(t, request(one, ordered("", upload(1)))).ID
+			w.end(batches.Execution{Status: status, Ended: time.Now()})
+			if r := w.remove(t, one, id); r.status != 202 || r.Status != first || w.count("Stop") != 0 || len(w.erasing) != 0 && first == "failed" {
+				t.Errorf("%s: %+v", status, r)
+			}
+			time.Sleep(15 * time.Minute)
+			if r := w.remove(t, one, id); r.status != 202 || r.Status != "erasing" {
+				t.Errorf("%s, later: %+v", status, r)
+			}
 		}
-	}
+	})
 }
 
 // TestUnavailable: what cannot be asked is not answered.

@@ -185,7 +185,7 @@ func TestBatchStopped(t *testing.T) {
 	if r.StatusCode != http.StatusAccepted {
 		t.Fatalf("%+v", r)
 	}
-	if d := s.ask("key-1", "DELETE", "/batches/"+r.ID, "", ""); d.StatusCode != http.StatusAccepted || d.Status != "stopped" || d.Headers["Retry-After"] != "30" {
+	if d := s.ask("key-1", "DELETE", "/batches/"+r.ID, "", ""); d.StatusCode != http.StatusAccepted || d.Status != "stopped" || d.Headers["Retry-After"] != "900" {
 		t.Errorf("%+v", d)
 	}
 	if g := s.ask("key-1", "GET", "/batches/"+r.ID, "", ""); g.Status != "stopped" || g.Error != "Stopped" || g.Results != nil {

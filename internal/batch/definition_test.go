@@ -185,11 +185,11 @@ func TestDefinitionRetriesNoVerdict(t *testing.T) {
 		}
 		r := s.Retry[0]
 		for _, e := range r.ErrorEquals {
-			if e != string(batch.Unavailable) && !strings.HasPrefix(e, "Lambda.") && e != "Sandbox.Timedout" && e != "Runtime.ExitError" {
+			if e != string(batch.Unavailable) && !strings.HasPrefix(e, "Lambda.") && e != "Sandbox.Timedout" && !strings.HasPrefix(e, "Runtime.") {
 				t.Errorf("%s is tried again after %s", name, e)
 			}
 		}
-		for _, e := range []string{"Unavailable", "Lambda.Unknown", "Lambda.TooManyRequestsException", "Lambda.ServiceException", "Sandbox.Timedout", "Runtime.ExitError"} {
+		for _, e := range []string{"Unavailable", "Lambda.Unknown", "Lambda.TooManyRequestsException", "Lambda.ServiceException", "Lambda.ClientExecutionTimeoutException", "Sandbox.Timedout", "Runtime.ExitError", "Runtime.OutOfMemory"} {
 			if !slices.Contains(r.ErrorEquals, e) {
 				t.Errorf("%s is not tried again after %s", name, e)
 			}

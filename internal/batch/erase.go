@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"time"
 
 	"omr-relay/internal/batch/layout"
@@ -19,17 +20,18 @@ const most = 1000
 
 // erase removes a batch: the results of its sheets, with the records of their
 // submissions, its scans, its tables, and what was written about them. The manifest goes
-// last: it names the sheets. It takes most of the time that an invocation has, and goes
+// last, for it names the sheets, and after it the order, by which the API knows the
+// batch. It takes most of the time that an invocation has, and goes
 // on in the next. Erasing what is gone is done.
 func (r *Runner) erase(ctx context.Context, in Input) (*Output, error) {
 	end := time.Now().Add(left(ctx, budget.BatchFunction) * 3 / 4)
 	if err := r.eraseSheets(ctx, in.Prefix); err != nil {
 		return nil, unavailable("erasing results", err)
 	}
-	var keys, last []string
+	var keys []string
+	last := []string{manifestKey(in.Prefix), layout.OrderKey(in.Prefix)}
 	err := r.Files.List(ctx, in.Prefix, func(e bucket.Entry) error {
-		if e.Key == manifestKey(in.Prefix) {
-			last = []string{e.Key}
+		if slices.Contains(last, e.Key) {
 			return nil
 		}
 		if keys = append(keys, e.Key); len(keys) < most {
@@ -47,8 +49,10 @@ func (r *Runner) erase(ctx context.Context, in Input) (*Output, error) {
 	if err == nil {
 		err = r.Files.Remove(ctx, keys)
 	}
-	if err == nil {
-		err = r.Files.Remove(ctx, last)
+	for _, key := range last {
+		if err == nil {
+			err = r.Files.Remove(ctx, []string{key})
+		}
 	}
 	if err != nil {
 		return nil, unavailable("erasing the batch", err)

@@ -46,7 +46,22 @@ func TestErase(t *testing.T) {
 	})
 }
 
-// A batch of many is erased in several turns; the list of its sheets goes last.
+// What is not to be erased is not, though it says so.
+func TestEraseFalse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.place(exam, map[string][]byte{"9.jpg": photo(9)})
+		if _, err := w.execution(t, "one").start(map[string]any{"prefix": exam, "erase": false}); err != nil {
+			t.Fatal(err)
+		}
+		if _, ok := w.S3.Object(exam + "9.jpg"); !ok {
+			t.Error("it was erased")
+		}
+	})
+}
+
+// A batch of many is erased in several turns; the list of its sheets, and its order, go
+// last.
 func TestEraseInTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
@@ -54,6 +69,7 @@ func TestEraseInTurns(t *testing.T) {
 			w.S3.SetObject(fmt.Sprintf("%s%04d.jpg", exam, i), []byte("x"))
 		}
 		w.S3.SetObject(exam+"work/sheets.jsonl", nil)
+		w.S3.SetObject(exam+"order.json", []byte("{}")) // by which the API knows the batch
 		w.slowly(2 * time.Second)
 		p, turns := w.process(t), 0
 		for {
@@ -66,7 +82,7 @@ func TestEraseInTurns(t *testing.T) {
 			if turns++; out.State == batch.Done {
 				break
 			}
-			if out.State != batch.Erase || out.Seconds != 1 || w.object(exam+"work/sheets.jsonl") == "none" {
+			if out.State != batch.Erase || out.Seconds != 1 || w.object(exam+"work/sheets.jsonl") == "none" || w.object(exam+"order.json") == "none" {
 				t.Fatalf("%+v", out)
 			}
 		}

@@ -14,6 +14,10 @@ import (
 // fault.
 func (r *Runner) judged(ctx context.Context, in Input, err error) (recognition.Judgement, error) {
 	v := recognition.Judge(err)
+	if _, ok := errors.AsType[*omr.Failure](err); !ok {
+		// None of the client's: nobody knows how far the call came.
+		return recognition.Judgement{Unknown: true, Why: "the call ended in a way that nobody knows"}, nil
+	}
 	if f, ok := errors.AsType[*omr.Failure](err); ok && v.Later && f.Refusal != nil {
 		r.slow(ctx, in)
 	}

@@ -64,7 +64,8 @@ type retrier struct {
 type choice struct {
 	Variable, StringEquals, Next string
 	NumericEquals                *float64
-	IsPresent                    *bool
+	IsPresent, BooleanEquals     *bool
+	And                          []choice
 }
 
 func theDefinition(t *testing.T) *definition {
@@ -165,15 +166,28 @@ func (x *execution) states(ctx context.Context, d *definition, data any, object 
 
 func (s *state) choose(data any) string {
 	for _, c := range s.Choices {
-		value, there := lookup(data, c.Variable)
-		switch {
-		case c.IsPresent != nil && *c.IsPresent == there,
-			c.IsPresent == nil && c.NumericEquals != nil && value == *c.NumericEquals,
-			c.IsPresent == nil && c.NumericEquals == nil && value == c.StringEquals:
+		if c.holds(data) {
 			return c.Next
 		}
 	}
 	return s.Default
+}
+
+func (c choice) holds(data any) bool {
+	if c.And != nil {
+		return !slices.ContainsFunc(c.And, func(c choice) bool { return !c.holds(data) })
+	}
+	value, there := lookup(data, c.Variable)
+	switch {
+	case c.IsPresent != nil:
+		return *c.IsPresent == there
+	case c.BooleanEquals != nil:
+		return value == *c.BooleanEquals
+	case c.NumericEquals != nil:
+		return value == *c.NumericEquals
+	default:
+		return value == c.StringEquals
+	}
 }
 
 // task invokes the function, again where the definition says so.

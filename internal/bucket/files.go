@@ -65,10 +65,12 @@ func (f Files) put(ctx context.Context, in *s3.PutObjectInput) (written bool, er
 	return err == nil, fileFault(err)
 }
 
-// Copy copies an object within S3, as it was when it was found.
+// Copy copies an object within S3, as it was when it was found, and nothing that was said
+// about it: a name may stand in its metadata, and tags need permissions of their own.
 func (f Files) Copy(ctx context.Context, from *Upload, to string) error {
 	_, err := f.bucket.client.CopyObject(ctx, &s3.CopyObjectInput{
 		Bucket: &f.bucket.name, Key: &to, CopySource: new(f.bucket.name + "/" + escaped(*from.key)), CopySourceIfMatch: from.etag,
+		MetadataDirective: types.MetadataDirectiveReplace, TaggingDirective: types.TaggingDirectiveReplace, ContentType: new("application/octet-stream"),
 	})
 	return fileFault(err)
 }

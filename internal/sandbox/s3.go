@@ -244,7 +244,7 @@ var (
 	}
 
 	// Those of a copy, which is a PUT.
-	copyHeaders = []string{"x-amz-copy-source", "x-amz-copy-source-if-match"}
+	copyHeaders = []string{"x-amz-copy-source", "x-amz-copy-source-if-match", "x-amz-metadata-directive", "x-amz-tagging-directive"}
 
 	// Conditions that each method knows. S3 has others, which would be ignored here.
 	knownConditions = map[string][]string{

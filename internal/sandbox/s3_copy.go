@@ -1,11 +1,13 @@
 package sandbox
 
 import (
+	"cmp"
 	"encoding/xml"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,8 +16,9 @@ import (
 
 const copySource = "X-Amz-Copy-Source"
 
-// copyObject copies an object within the bucket, its type included. Like S3 it
-// copies none onto itself, which would change nothing.
+// copyObject copies an object within the bucket: its type included, or with the
+// request's where that is to replace it. Like S3 it copies none onto itself, which would
+// change nothing.
 func (s *S3) copyObject(w http.ResponseWriter, r *http.Request, key string, body []byte) *s3Fault {
 	given := r.Header.Get(copySource)
 	source, err := url.PathUnescape(given)
@@ -23,7 +26,8 @@ func (s *S3) copyObject(w http.ResponseWriter, r *http.Request, key string, body
 	switch {
 	case len(body) > 0:
 		return notImplemented("a copy's body")
-	case r.Header.Get("Content-Type") != "", r.Header.Get("If-Match") != "", r.Header.Get("If-None-Match") != "":
+	case (r.Header.Get("Content-Type") != "") != (r.Header.Get("X-Amz-Metadata-Directive") == "REPLACE"),
+		!slices.Contains([]string{"", "REPLACE"}, r.Header.Get("X-Amz-Tagging-Directive")), r.Header.Get("If-Match") != "", r.Header.Get("If-None-Match") != "":
 		return notImplemented("a copy's metadata and conditions")
 	case err != nil || !ok || bucket == "" || from == "":
 		return invalidArgument("Copy Source must mention the source bucket and key: sourcebucket/sourcekey", copySource, given)
@@ -35,7 +39,7 @@ func (s *S3) copyObject(w http.ResponseWriter, r *http.Request, key string, body
 			message: "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.",
 		}
 	}
-	etag, fault := s.copyWhole(from, key, matches(r.Header.Get("X-Amz-Copy-Source-If-Match")))
+	etag, fault := s.copyWhole(from, key, r.Header.Get("Content-Type"), matches(r.Header.Get("X-Amz-Copy-Source-If-Match")))
 	if fault != nil {
 		return fault
 	}
@@ -47,7 +51,7 @@ func (s *S3) copyObject(w http.ResponseWriter, r *http.Request, key string, body
 	return nil
 }
 
-func (s *S3) copyWhole(from, to string, match func(etag string) bool) (etag string, fault *s3Fault) {
+func (s *S3) copyWhole(from, to, contentType string, match func(etag string) bool) (etag string, fault *s3Fault) {
 	object, err := s.backend.GetObject(s.Bucket, from, nil)
 	if err != nil {
 		return "", s3FaultOf(gofakes3.ErrNoSuchKey).with("Key", from)
@@ -60,5 +64,5 @@ func (s *S3) copyWhole(from, to string, match func(etag string) bool) (etag stri
 	if err != nil {
 		return "", s3FaultOf(gofakes3.ErrInternal)
 	}
-	return s.store(to, object.Metadata["Content-Type"], data, nil)
+	return s.store(to, cmp.Or(contentType, object.Metadata["Content-Type"]), data, nil)
 }

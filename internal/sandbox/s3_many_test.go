@@ -53,13 +53,19 @@ func TestS3Copies(t *testing.T) {
 		"400 InvalidArgument":    func(in *s3.CopyObjectInput) { in.CopySource = aws.String(sandbox.DefaultBucket) },
 		"400 InvalidRequest":     func(in *s3.CopyObjectInput) { in.Key = aws.String(from) },
 		"412 PreconditionFailed": func(in *s3.CopyObjectInput) { in.CopySourceIfMatch = aws.String(`"0"`) },
-		"501 NotImplemented":     func(in *s3.CopyObjectInput) { in.MetadataDirective = types.MetadataDirectiveReplace },
+		"501 NotImplemented":     func(in *s3.CopyObjectInput) { in.TaggingDirective = types.TaggingDirectiveCopy },
 	} {
 		_, err := copied(sandbox.DefaultBucket+escaped, change)
 		wantS3(t, err, want)
 	}
 	_, err = copied(sandbox.DefaultBucket+escaped, func(in *s3.CopyObjectInput) { in.ContentType = aws.String("text/plain") })
 	wantS3(t, err, "501 NotImplemented")
+	_, err = copied(sandbox.DefaultBucket+escaped, func(in *s3.CopyObjectInput) {
+		in.ContentType, in.MetadataDirective, in.TaggingDirective = aws.String("text/plain"), types.MetadataDirectiveReplace, types.TaggingDirectiveReplace
+	})
+	if err != nil {
+		t.Error(err)
+	}
 }
 
 func TestS3DeletesMany(t *testing.T) {
