@@ -39,10 +39,10 @@ STEP_GRANTS = {
 }
 MACHINE_GRANTS = {
     "lambda:InvokeFunction": {"Fn::GetAtt": ["BatchFunction", "Arn"]},
-    "s3:GetObject": objects("batches/*/work/*"),
-    "s3:PutObject": objects("batches/*/work/*"),
-    "s3:ListMultipartUploadParts": objects("batches/*/work/*"),
-    "s3:AbortMultipartUpload": objects("batches/*/work/*"),
+    "s3:GetObject": objects("batches/*/work/items.csv", "batches/*/work/map/*"),
+    "s3:PutObject": objects("batches/*/work/map/*"),
+    "s3:ListMultipartUploadParts": objects("batches/*/work/map/*"),
+    "s3:AbortMultipartUpload": objects("batches/*/work/map/*"),
     "states:StartExecution": MACHINE,
     "states:DescribeExecution": [EXECUTIONS, SHEETS],
     "states:StopExecution": [EXECUTIONS, SHEETS],

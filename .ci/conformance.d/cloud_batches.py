@@ -1,4 +1,4 @@
-"""Batches on LocalStack, from the side of AWS alone, in a stack of their own: cloud_batches.py STEP.
+"""Batches on LocalStack, in a stack of their own: cloud_batches.py STEP.
 
 The steps follow one another. Not seen there: the role's permissions, RedriveExecution, in whose place a second execution
 stands, and UpdateMapRun, of which LocalStack takes no notice; nor ItemBatcher, http:invoke and JSONata, which the
@@ -12,17 +12,22 @@ import os
 import pathlib
 import shlex
 import signal
+import struct
 import sys
 import tempfile
 import time
 import urllib.request
+import zlib
 
 import one_call
-from cloud_steps import aws, deployed, gone, outputs
+import transport
+from blocks import blocks
+from cloud_steps import aws, deployed, gone, key_of, outputs
 from readme import shell
 from standin import same, submitted, tell
 
 STACK = "omr-relay-dev"
+EXAM = "batches/exam-7b/"  # as documented
 PAIR, WRONG = ({"client_id": f"9f0c-batch-{name}", "client_secret": name + "+&the-batches'"} for name in ("right", "wrong"))
 PHOTOS, FEWER, PAGES = 296, 90, 3
 SPOILT = {"empty.jpg": b"", "notes.jpg": b"no scan at all\n" * 9, "phone.webp": b"RIFF\x00\x10\x00\x00WEBPVP8 " + bytes(64)}
@@ -92,6 +97,16 @@ def pdf(pages):
         len(objects) + 1, table, len(objects) + 1, len(out))
 
 
+def png(side=64):
+    """An image whole enough for who looks further than at its beginning."""
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    lines = b"".join(b"\0" + os.urandom(side) for _ in range(side))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)) \
+        + chunk(b"IDAT", zlib.compress(lines)) + chunk(b"IEND", b"")
+
+
 def scans(folder, photos=PHOTOS):
     for n in range(photos):
         (folder / f"scan-{n:04}.jpg").write_bytes(one_call.photo(20_000))
@@ -151,6 +166,8 @@ def deploy():
     arn = aws(f"secretsmanager create-secret --name omr-relay/batches --secret-string {shlex.quote(json.dumps(PAIR))}")["ARN"]
     deployed(f"ENV=dev SECRET_ARN={arn} PARAMETERS='Scans=create BatchConcurrency=40'")
     found = told()
+    rules = aws(f"s3api get-bucket-lifecycle-configuration --bucket {found['ScansBucketName']}")["Rules"]
+    same("what is kept how long", {r["ID"]: r["Expiration"]["Days"] for r in rules}, {"everything": 7, "uploads": 1, "records": 1})
     machine = states("DescribeStateMachine", stateMachineArn=found["BatchStateMachineArn"])
     same("named, of type", (machine["name"], machine["type"]), (f"{STACK}-batches", "STANDARD"))
     relay = aws(f"lambda get-function --function-name {found['FunctionArn']} --qualifier live")["Configuration"]["Environment"]["Variables"]
@@ -174,16 +191,96 @@ def function():
 
 
 def whole():
-    """302 objects, of which three cannot be read, one is there twice, and one has three pages."""
-    uploaded("batches/whole/")
+    """302 objects, of which three cannot be read, one is there twice, and one has three pages: started and followed as documented."""
     tell("forget")
-    out = ended(start("batches/whole/"), "SUCCEEDED")
-    same("the output", out, {"sheets": rows(), "answered": rows() - len(SPOILT), "exceptions": len(SPOILT) + 1})
-    tables("batches/whole/")
+    with tempfile.TemporaryDirectory() as where:
+        folder = pathlib.Path(where, "scans")
+        folder.mkdir()
+        scans(folder)
+        same("objects", len(list(folder.iterdir())), 302)
+        pathlib.Path(where, "form.omr").write_bytes((SAMPLE / "form.omr").read_bytes())
+        started, _ = documented("batch-start", 'echo "$execution"', cwd=where)
+        execution = started.split()[-1]
+        out = ended(execution, "SUCCEEDED")
+        same("the output", out, {"sheets": rows(), "answered": rows() - len(SPOILT), "exceptions": len(SPOILT) + 1})
+        followed, _ = documented("batch-follow", cwd=where, env=os.environ | {"execution": execution, "bucket": bucket()})
+        for word in ('"status": "SUCCEEDED"', f'"succeeded": {sheets()}'):
+            if word not in followed:
+                raise AssertionError(f"without {word}:\n{followed}")
+        same("fetched", sorted(p.name for p in pathlib.Path(where).iterdir() if p.is_file()), ["answers.csv", "answers.jsonl", "exceptions.csv", "form.omr"])
+    tables(EXAM)
     paid(sheets())
     # Again: there is nothing to pay for.
-    same("the same once more", ended(start("batches/whole/"), "SUCCEEDED"), out)
+    same("the same once more", ended(start(EXAM), "SUCCEEDED"), out)
     paid(sheets())
+
+
+def documented(name, more="", **options):
+    """The block of the documents, for this stack."""
+    text, = blocks()[0][name]
+    return shell(text.replace("--stack-name omr-relay ", f"--stack-name {STACK} ") + more, **options)
+
+
+def relay():
+    return transport.Curl(told()["ApiUrl"], key_of(told()["ApiKeyId"]))
+
+
+def called():
+    """By the API, as documented: ordered, followed, its tables fetched by links, erased."""
+    caller, ids = relay(), []
+    tell("forget")
+    with tempfile.TemporaryDirectory() as where:
+        pathlib.Path(where, "form.omr").write_bytes((SAMPLE / "form.omr").read_bytes())
+        for n in range(2):
+            scan = transport.written(where, f"{n}.jpg", one_call.photo(20_000))
+            form = caller.call("POST", "/uploads").json()
+            fields = " ".join(f"-F {shlex.quote(f'{name}={value}')}" for name, value in form["fields"].items())
+            shell(f"curl -sSf {fields} -F file=@{scan} {form['url']}")
+            ids.append(form["upload"])
+        text, = blocks()[0]["batch-call"]
+        for one in ids:
+            text = text.replace("…", one, 1)
+        answered, _ = shell(text, cwd=where, env=os.environ | {"URL": caller.base, "KEY": caller.key})
+    batch = json.loads(answered)["id"]
+    found = {}
+
+    def over():
+        found.update(caller.call("GET", f"/batches/{batch}").json())
+        return found["status"] != "running"
+
+    until("the batch is over", over)
+    same("the batch", {m: found.get(m) for m in ("name", "status", "answered", "exceptions")},
+         {"name": "7b", "status": "succeeded", "answered": 2, "exceptions": 0})
+    same("tables", sorted(found["results"]), ["answers.csv", "answers.jsonl", "exceptions.csv"])
+    lines = shell(f"curl -sSf {shlex.quote(found['results']['answers.csv'])}")[0].splitlines()
+    same("rows", [line.split(",")[:2] for line in lines], [["image", "status"], ["Anna.jpg", "Ok"], ["2", "Ok"]])
+    paid(2)
+    one_call.problem(caller.call("GET", f"/batches/{'0' * 32}"), 404, "batch_not_found")
+    same("erasing", caller.call("DELETE", f"/batches/{batch}").status, 202)
+    until("it is erased", lambda: caller.call("GET", f"/batches/{batch}").status == 404)
+    same("of callers' batches", [k for k in keys() if batch in k], [])
+
+
+def commanded():
+    """By the command, as documented, from a folder."""
+    tell("forget")
+    with tempfile.TemporaryDirectory() as where:
+        folder = pathlib.Path(where, "scans")
+        folder.mkdir()
+        for n in range(3):
+            (folder / f"{n}.png").write_bytes(png())
+        (folder / "class.pdf").write_bytes(pdf(PAGES))
+        pathlib.Path(where, "form.omr").write_bytes((SAMPLE / "form.omr").read_bytes() + b" ")
+        shell(f"go build -o {where}/local ./cmd/local")
+        api = told()["ApiUrl"].removeprefix("https://").split(".")[0]
+        # Names as AWS has them end in a certificate of LocalStack's own: on loopback none is needed.
+        url = f"{os.environ['AWS_ENDPOINT_URL']}/_aws/execute-api/{api}/live"
+        text, = blocks()[0]["batch-command"]
+        shell(text.replace("go run ./cmd/local", "./local"), cwd=where, env=os.environ | {"URL": url, "KEY": relay().key})
+        with open(os.path.join(where, "answers.csv"), encoding="utf-8-sig", newline="") as f:
+            images = [row["image"] for row in csv.DictReader(f)]
+    same("rows", sorted(images), ["0.png", "1.png", "2.png", *(f"class.pdf#{n + 1}" for n in range(PAGES))])
+    paid(3 + PAGES)
 
 
 def processes(name):
@@ -220,11 +317,11 @@ def killed():
     tell("slow", {"milliseconds": 100})
     execution = start("batches/killed/")
     count = 0
-    for share in (20, 90, 160, 230):
+    for share in (30, 120, 210):
         until(f"{share} sheets", lambda: submitted()["submissions"] >= share)
         count += kill()
     tell("slow", {"milliseconds": 0})
-    if count < 4:
+    if count < 3:
         raise AssertionError(f"{count} processes were killed")
     ended(execution, "SUCCEEDED")
     lost = tables("batches/killed/", unknown=(0, count))
@@ -239,7 +336,7 @@ def stopped():
     tell("slow", {"milliseconds": 200})
     first = start("batches/stopped/")
     until("20 sheets", lambda: submitted()["submissions"] >= 20)
-    ended(start("batches/whole/"), "FAILED", "AnotherBatchRuns")
+    ended(start(EXAM), "FAILED", "AnotherBatchRuns")
     aws(f"stepfunctions stop-execution --execution-arn {first}")
     ended(first, "ABORTED")
     tell("slow", {"milliseconds": 0})
@@ -259,7 +356,7 @@ def failing():
     shell(f"aws s3 cp {SAMPLE}/answer-sheet.png 's3://{where}/batches/no-pattern/form.png' --only-show-errors")
     for prefix, error in (
             ("batches/no-scans/", "NoScans"), ("batches/no-pattern/", "PatternMissing"), ("batches/nothing/", "PatternMissing"),
-            ("uploads/", "BadInput"), ("batches/whole", "BadInput")):
+            ("uploads/", "BadInput"), (EXAM.rstrip("/"), "BadInput")):
         ended(start(prefix), "FAILED", error)
     tell("accept", WRONG)
     tell("revoke")
@@ -267,7 +364,7 @@ def failing():
     function_name = function()
     kill()  # with the token that it holds
     began = time.monotonic()
-    ended(start("batches/whole/"), "FAILED", "CredentialsRejected")
+    ended(start(EXAM), "FAILED", "CredentialsRejected")
     if (took := time.monotonic() - began) > 15:
         raise AssertionError(f"it took {took:.0f} s to see that the secret is rejected")
     tell("accept-any")
@@ -279,14 +376,17 @@ def keys():
 
 
 def erased():
-    """A batch ends whole: its scans, its tables, and the results of its sheets."""
+    """A batch ends whole, as documented: its scans, its tables, and the results of its sheets."""
     before = keys()
-    ended(start("batches/stopped/", erase=True), "SUCCEEDED")
+    machine = told()["BatchStateMachineArn"]
+    latest = states("ListExecutions", stateMachineArn=machine, maxResults=1)["executions"][0]["executionArn"]
+    answers, _ = documented("batch-end", env=os.environ | {"execution": latest, "machine": machine})
+    ended(json.loads("{" + answers.rpartition("{")[2])["executionArn"], "SUCCEEDED")
     left = keys()
-    same("of the batch", [k for k in left if k.startswith("batches/stopped/")], [])
+    same("of the batch", [k for k in left if k.startswith(EXAM)], [])
     # Of each sheet its result and the record of its submission.
-    same("of its sheets", sum(not k.startswith("batches/stopped/") for k in before - left), 2 * sheets(FEWER))
-    same("of another batch", tables("batches/whole/"), 0)
+    same("of its sheets", sum(not k.startswith(EXAM) for k in before - left), 2 * sheets())
+    tables("batches/stopped/", FEWER, unknown=(0, 40))
     # What is not the user's own bears no names of theirs.
     given = ("scan-0", "again", "class", "form", *SPOILT)
     same("names", [k for k in left if k.startswith("sheets/") or "/work/" in k if any(name in k for name in given)], [])
@@ -303,7 +403,8 @@ def delete():
 
 
 STEPS = {
-    "deploy": deploy, "whole": whole, "killed": killed, "stopped": stopped, "failing": failing, "erased": erased, "delete": delete}
+    "deploy": deploy, "whole": whole, "called": called, "commanded": commanded, "killed": killed, "stopped": stopped, "failing": failing,
+    "erased": erased, "delete": delete}
 
 if __name__ == "__main__":
     STEPS[sys.argv[1]]()

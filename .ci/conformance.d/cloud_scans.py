@@ -124,9 +124,9 @@ def as_it_should_be(name):
     encryption = of("bucket-encryption")["ServerSideEncryptionConfiguration"]["Rules"]
     same("encryption", [r["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"] for r in encryption], ["AES256"])
     rules = of("bucket-lifecycle-configuration")["Rules"]
-    same("lifecycle", [(r["Status"], r["Expiration"]["Days"], r["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"]) for r in rules],
-         [("Enabled", 1, 1)])
-    same("what it is for", [r["Filter"] for r in rules], [{"Prefix": ""}])
+    same("lifecycle", [(r["Status"], r["Filter"]["Prefix"], r["Expiration"]["Days"]) for r in rules],
+         [("Enabled", "", 7), ("Enabled", "uploads/", 1), ("Enabled", "idempotency/", 1)])
+    same("halves of uploads", [r["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"] for r in rules if "AbortIncompleteMultipartUpload" in r], [1])
     refused = [s["Condition"] for s in json.loads(of("bucket-policy")["Policy"])["Statement"] if s["Effect"] == "Deny"]
     same("refused", refused, [{"Bool": {"aws:SecureTransport": "false"}}, {"NumericLessThan": {"s3:TlsVersion": "1.2"}}])
 

@@ -114,8 +114,8 @@ def map_faults(sheets):
         yield "the map is no distributed one of STANDARD executions"
     # The role may read and write there alone.
     if sheets.get("ResultWriter", {}).get("Parameters") != {
-            "Bucket": "${ScansBucket}", "Prefix.$": "States.Format('{}work', $$.Execution.Input.prefix)"}:
-        yield "the map writes elsewhere than to the batch's work"
+            "Bucket": "${ScansBucket}", "Prefix.$": "States.Format('{}work/map', $$.Execution.Input.prefix)"}:
+        yield "the map writes elsewhere than to its own folder of the batch"
     for name, state in sheets.get("ItemProcessor", {}).get("States", {}).items():
         if state.get("End") and state.get("Result") != {"done": True}:
             yield f"{name} has in its output more than that it is the end"

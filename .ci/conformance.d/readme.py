@@ -4,7 +4,7 @@ usage: readme.py known     fails when a block is new, or one that is known here 
        readme.py list      names of the blocks to run
        readme.py run NAME  runs one
 
-The others are run by cloud_steps.py and cloud_scans.py.
+The others are run by cloud_steps.py, cloud_scans.py and cloud_batches.py.
 """
 
 import fcntl

@@ -177,7 +177,7 @@ def spoilt(template):
     yield spoil("BatchRole may states:StartExecution", lambda r: statements(r, "BatchRole")[5].update(Action=["states:ListExecutions", "states:StartExecution"]))
     yield spoil("BatchRole may s3:GetObject under a condition", lambda r: statements(r, "BatchRole")[2].update(Condition={}))
     yield spoil("BatchMachineRole may lambda:InvokeFunction on *", lambda r: statements(r, "BatchMachineRole")[0].update(Resource="*"))
-    yield spoil("BatchMachineRole may not states:StopExecution", lambda r: statements(r, "BatchMachineRole")[3]["Resource"].pop())
+    yield spoil("BatchMachineRole may not states:StopExecution", lambda r: statements(r, "BatchMachineRole")[4]["Resource"].pop())
     yield spoil("BatchMachineRole can be used", lambda r: r["BatchMachineRole"]["Properties"]["AssumeRolePolicyDocument"]["Statement"][0].pop("Condition"))
     yield spoil("BatchMachineRole has access before", lambda r: r["BatchMachineRole"].pop("DependsOn"))
     yield spoil("told of a secret before", lambda r: r["BatchFunction"].pop("DependsOn"))

@@ -222,7 +222,7 @@ func TestDefinitionIsPlain(t *testing.T) {
 		}
 	}
 	// A result writer's parameters are read from the results on LocalStack.
-	if n := strings.Count(string(text), "States.Format("); n != 1 || !strings.Contains(string(text), `"Prefix.$": "States.Format('{}work', $$.Execution.Input.prefix)"`) {
+	if n := strings.Count(string(text), "States.Format("); n != 1 || !strings.Contains(string(text), `"Prefix.$": "States.Format('{}work/map', $$.Execution.Input.prefix)"`) {
 		t.Errorf("%d calls of States.Format", n)
 	}
 	var definition any
