@@ -39,7 +39,7 @@ const (
 	// shorter invocations it is a tenth.
 	AnswerReserve = 500 * time.Millisecond
 	// RecordReserve is what the last write of an Idempotency-Key's record may take of it.
-	RecordReserve = 200 * time.Millisecond
+	RecordReserve = 400 * time.Millisecond
 	// LogReserve is what is left of AnswerReserve when writing a streamed answer
 	// ends, to log that it was not taken. Of shorter invocations it is a twentieth.
 	LogReserve = 100 * time.Millisecond

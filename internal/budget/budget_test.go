@@ -18,6 +18,7 @@ func TestNesting(t *testing.T) {
 		inner, room time.Duration
 	}{
 		{"logging within the answer's reserve", budget.LogReserve, budget.AnswerReserve / 2},
+		{"recording and logging within the answer's reserve", budget.RecordReserve + budget.LogReserve, budget.AnswerReserve},
 		{"a new connection within one token request", budget.Dial + budget.TLSHandshake, budget.TokenAttempt},
 		// The SDK makes three attempts; the call itself needs time as well.
 		{"a secret out of reach and one token request", 3*budget.SecretAttempt + budget.TokenAttempt, call - 5*time.Second},
