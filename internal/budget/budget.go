@@ -4,7 +4,7 @@
 //
 //	Function                          25 s   Lambda ends the function (template.yaml, Timeout)
 //	├─ AnswerReserve                 0.5 s   kept to carry the answer out
-//	│  ├─ RecordReserve              0.2 s   of it, to record how a request with an Idempotency-Key ended
+//	│  ├─ RecordReserve              0.4 s   of it, to record how a request with an Idempotency-Key ended
 //	│  └─ LogReserve                 0.1 s   of it, to log that nobody takes the answer
 //	└─ a call                       24.5 s
 //	   ├─ Submission                 4 s   what one of several scans must have left to be submitted
