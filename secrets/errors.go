@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 	"github.com/aws/smithy-go"
 
+	"omr-relay/internal/awserror"
 	"omr-relay/internal/problem"
 )
 
@@ -111,8 +112,8 @@ func classify(err error) *Error {
 	if !ok {
 		return e
 	}
-	code := api.ErrorCode()
-	e.APICode = safeCode(code)
+	code, status := awserror.Code(err), awserror.Status(err)
+	e.APICode = code
 	switch {
 	case is[*types.ResourceNotFoundException](err):
 		e.Kind = NotFound
@@ -128,9 +129,9 @@ func classify(err error) *Error {
 		e.Kind = Deleted
 	case throttleCodes[code]:
 		e.Kind = Throttled
-	case httpStatus(err) == tooManyRequests:
+	case status == tooManyRequests:
 		e.Kind = Throttled
-	case httpStatus(err) < badRequest:
+	case status != 0 && status < badRequest:
 		// A redirect is somebody else's answer: the service gives none.
 	case api.ErrorFault() != smithy.FaultServer && !serverFailed(err):
 		e.Kind = Refused
@@ -171,20 +172,10 @@ var (
 	}
 )
 
-// safeCode lets an error code through that looks like one.
-func safeCode(code string) string {
-	if len(code) > 64 || strings.ContainsFunc(code, func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
-	}) {
-		return ""
-	}
-	return code
-}
-
 // serverFailed looks at the HTTP status, for answers whose body names no error
 // that the SDK knows (a proxy's 502, say).
 func serverFailed(err error) bool {
-	return httpStatus(err) >= 500 || errors.Is(err, context.DeadlineExceeded)
+	return awserror.Status(err) >= 500 || errors.Is(err, context.DeadlineExceeded)
 }
 
 // The HTTP statuses that tell something; this package is not built on net/http.
@@ -192,16 +183,3 @@ const (
 	badRequest      = 400
 	tooManyRequests = 429
 )
-
-// httpStatus is the status of the answer that err is made of, or, where it
-// tells of none, one that says nothing of the service.
-func httpStatus(err error) int {
-	answer, ok := errors.AsType[interface {
-		error
-		HTTPStatusCode() int
-	}](err)
-	if !ok {
-		return badRequest
-	}
-	return answer.HTTPStatusCode()
-}

@@ -37,12 +37,13 @@ STEP_GRANTS = {
     "states:DescribeMapRun": MAP_RUNS,
     "states:UpdateMapRun": MAP_RUNS,
 }
+WORK = "batches/*/work"  # what the map reads and writes, under a batch's prefix
 MACHINE_GRANTS = {
     "lambda:InvokeFunction": {"Fn::GetAtt": ["BatchFunction", "Arn"]},
-    "s3:GetObject": objects("batches/*/work/items.csv", "batches/*/work/map/*"),
-    "s3:PutObject": objects("batches/*/work/map/*"),
-    "s3:ListMultipartUploadParts": objects("batches/*/work/map/*"),
-    "s3:AbortMultipartUpload": objects("batches/*/work/map/*"),
+    "s3:GetObject": objects(f"{WORK}/items.csv", f"{WORK}/map/*"),
+    "s3:PutObject": objects(f"{WORK}/map/*"),
+    "s3:ListMultipartUploadParts": objects(f"{WORK}/map/*"),
+    "s3:AbortMultipartUpload": objects(f"{WORK}/map/*"),
     "states:StartExecution": MACHINE,
     "states:DescribeExecution": [EXECUTIONS, SHEETS],
     "states:StopExecution": [EXECUTIONS, SHEETS],

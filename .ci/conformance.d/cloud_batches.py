@@ -389,7 +389,7 @@ def erased():
     tables("batches/stopped/", FEWER, unknown=(0, 40))
     # What is not the user's own bears no names of theirs.
     given = ("scan-0", "again", "class", "form", *SPOILT)
-    same("names", [k for k in left if k.startswith("sheets/") or "/work/" in k if any(name in k for name in given)], [])
+    same("names", [k for k in left if k.startswith("sheets/") or "work" in k.split("/") if any(name in k for name in given)], [])
 
 
 def delete():

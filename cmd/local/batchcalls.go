@@ -125,7 +125,7 @@ func (s *said) batch(call string) (*batchState, error) {
 	}
 	state := &batchState{retryAfter: httpanswer.RetryAfter(s.header, time.Now())}
 	if err := json.Unmarshal(s.body, state); err != nil || state.Status == "" || !validBatchID(state.ID) {
-		return nil, &omr.Failure{Call: call, MayHaveArrived: true, Err: saying("the relay's answer tells of no batch")}
+		return nil, &omr.Failure{Call: call, MayHaveArrived: true, Err: problem.Constant("the relay's answer tells of no batch")}
 	}
 	return state, nil
 }

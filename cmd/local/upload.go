@@ -177,7 +177,7 @@ func (f *sentFile) Read(p []byte) (int, error) {
 	switch {
 	case err != nil && !errors.Is(err, io.EOF):
 	case f.left < 0, err != nil && f.left > 0:
-		err = saying("it has changed")
+		err = problem.Constant("it has changed")
 	default:
 		return n, err
 	}

@@ -4,11 +4,9 @@ import (
 	"errors"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
-	"github.com/aws/smithy-go"
-
+	"omr-relay/internal/awserror"
 	"omr-relay/internal/problem"
 )
 
@@ -19,7 +17,7 @@ func readFault(err error) error {
 	switch {
 	case missing(err):
 		return errNotFound()
-	case status(err) == http.StatusPreconditionFailed:
+	case awserror.Status(err) == http.StatusPreconditionFailed:
 		return &problem.Error{Code: problem.UploadChanged,
 			Detail: "The upload was written again while it was read. Nothing was submitted."}
 	}
@@ -40,16 +38,16 @@ func because(err error, detail string) error {
 	if e, ok := errors.AsType[*problem.Error](err); ok {
 		return e
 	}
-	e := &problem.Error{Code: problem.BucketUnavailable, RetryAfter: 5 * time.Second, Err: &coded{err}, Detail: detail}
-	switch code := codeOf(err); {
+	e := &problem.Error{Code: problem.BucketUnavailable, RetryAfter: 5 * time.Second, Err: awserror.ByCode(err), Detail: detail}
+	switch code := awserror.Code(err); {
 	case slices.Contains([]string{"AccessDenied", "AllAccessDisabled", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken"}, code),
-		status(err) == http.StatusForbidden:
+		awserror.Status(err) == http.StatusForbidden:
 		e.Reason, e.RetryAfter = "S3 denies access to the bucket", 30*time.Second
 	case code == "NoSuchBucket":
 		e.Reason, e.RetryAfter = "there is no such bucket", 30*time.Second
-	case code == "SlowDown", status(err) == http.StatusTooManyRequests:
+	case code == "SlowDown", awserror.Status(err) == http.StatusTooManyRequests:
 		e.Reason = "S3 is throttling"
-	case errors.Is(err, errNotS3), status(err) != 0:
+	case errors.Is(err, errNotS3), awserror.Status(err) != 0:
 		e.Reason = "S3 failed"
 	default:
 		e.Reason = "S3 cannot be reached, or broke off"
@@ -60,45 +58,11 @@ func because(err error, detail string) error {
 // missing reports whether there is no such object: it takes the permission to list
 // the bucket for S3 to say so. What does not say so may be 404 of a proxy's.
 func missing(err error) bool {
-	return status(err) == http.StatusNotFound && codeOf(err) == "NoSuchKey"
+	return awserror.Status(err) == http.StatusNotFound && awserror.Code(err) == "NoSuchKey"
 }
 
 // lostRace reports whether a conditional write found that another had been there,
 // or was under way.
 func lostRace(err error) bool {
-	return status(err) == http.StatusPreconditionFailed || status(err) == http.StatusConflict
-}
-
-// coded is an error of the SDK's that shows S3's code for it, and none of its words.
-type coded struct{ err error }
-
-func (e *coded) Error() string { return e.SafeText() }
-func (e *coded) Unwrap() error { return e.err }
-
-// SafeText implements [problem.Safe].
-func (e *coded) SafeText() string {
-	code := codeOf(e.err)
-	if code == "" || len(code) > 64 || strings.ContainsFunc(code, func(r rune) bool { return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') }) {
-		return problem.Describe(e.err)
-	}
-	return code
-}
-
-func codeOf(err error) string {
-	if api, ok := errors.AsType[smithy.APIError](err); ok {
-		return api.ErrorCode()
-	}
-	return ""
-}
-
-// status is that of the answer that err is made of, or 0 if none came.
-func status(err error) int {
-	answer, ok := errors.AsType[interface {
-		error
-		HTTPStatusCode() int
-	}](err)
-	if !ok {
-		return 0
-	}
-	return answer.HTTPStatusCode()
+	return awserror.Status(err) == http.StatusPreconditionFailed || awserror.Status(err) == http.StatusConflict
 }

@@ -9,6 +9,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"omr-relay/internal/problem"
 )
 
 // getTries is how often a small object is asked for whose answer breaks off. The
@@ -55,10 +57,4 @@ func holds(out *s3.GetObjectOutput, etag string, off, n int64, part bool) bool {
 }
 
 // errNotS3 is for what is answered with success, and cannot be of S3.
-const errNotS3 = constant("the answer is not one of S3's")
-
-// constant is an error whose text may be logged.
-type constant string
-
-func (e constant) Error() string    { return string(e) }
-func (e constant) SafeText() string { return string(e) }
+const errNotS3 = problem.Constant("the answer is not one of S3's")

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"omr-relay/internal/awserror"
 	"omr-relay/internal/problem"
 )
 
@@ -56,7 +57,7 @@ func (b *Bucket) find(ctx context.Context, key string) (*Upload, error) {
 	u := &Upload{bucket: b, ctx: ctx, key: &key}
 	out, head, err := b.get(ctx, &s3.GetObjectInput{Bucket: &b.name, Key: u.key, Range: byteRange(0, headSize)}, headSize)
 	switch {
-	case status(err) == statusRange:
+	case awserror.Status(err) == statusRange:
 		return u, nil // there are no bytes at all
 	case err != nil:
 		return nil, readFault(err)

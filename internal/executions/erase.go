@@ -3,6 +3,8 @@ package executions
 import (
 	"context"
 	"strconv"
+
+	"omr-relay/internal/problem"
 )
 
 // maxErasers is how often it may go wrong: each time takes another name.
@@ -37,7 +39,7 @@ func (m *Machine) nextEraser(ctx context.Context, name string) (string, error) {
 		case e.Status == Running, e.Status == Succeeded:
 			return "", nil
 		case n > maxErasers:
-			return "", fault(constant("erasing the batch went wrong too often"))
+			return "", fault(problem.Constant("erasing the batch went wrong too often"))
 		}
 		next = ErasePrefix + name + "-" + strconv.Itoa(n)
 	}

@@ -104,6 +104,34 @@ func outcomesOf(service app.Hop, whens []moment, f *fault) [][4]string {
 	return all
 }
 
+// stepsDoc is a table with a column for each step at which a fault may come, and one
+// line for all the faults that look alike to a caller.
+func stepsDoc[Step any](title string, faults []*fault, steps []Step, words func(*fault, Step) string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "\n## %s\n\n| fault |", title)
+	for _, at := range steps {
+		fmt.Fprintf(&b, " %v |", at)
+	}
+	fmt.Fprintf(&b, "\n|---|%s\n", strings.Repeat("---|", len(steps)))
+	var lines []string // the outcomes, each once
+	named := map[string][]string{}
+	for _, f := range faults {
+		var outcomes []string
+		for _, at := range steps {
+			outcomes = append(outcomes, words(f, at))
+		}
+		l := strings.Join(outcomes, " | ")
+		if named[l] == nil {
+			lines = append(lines, l)
+		}
+		named[l] = append(named[l], f.name)
+	}
+	for _, l := range lines {
+		fmt.Fprintf(&b, "| %s | %s |\n", strings.Join(named[l], "; "), l)
+	}
+	return b.String()
+}
+
 func words(outcome string) string {
 	reason, cold := strings.CutPrefix(outcome, "not warm, ")
 	switch {

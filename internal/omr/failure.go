@@ -84,7 +84,8 @@ var (
 	errEncoded  = constant("the answer has a content coding that was not asked for")
 )
 
-// constant is an error whose text may be logged.
+// constant is the text of an answer that is none, and may be logged: its type tells it
+// from every other failure.
 type constant string
 
 func (e constant) Error() string    { return string(e) }

@@ -20,6 +20,15 @@ type Safe interface {
 	SafeText() string
 }
 
+// Constant is an error whose text is a constant of ours, and may be logged.
+type Constant string
+
+// Error implements error.
+func (c Constant) Error() string { return string(c) }
+
+// SafeText implements [Safe].
+func (c Constant) SafeText() string { return string(c) }
+
 // Describe says in constant words what kind of failure err is. The text of an
 // error from net/http or crypto/tls can quote bytes that the other side sent,
 // and those may be a token, a secret or a form: so it is never passed on, and

@@ -77,7 +77,7 @@ func mayHaveBegun(f *omr.Failure, code problem.Code) bool {
 }
 
 func unknown(why string) error {
-	return &omr.Failure{Call: "submitting", MayHaveArrived: true, Err: saying(why)}
+	return &omr.Failure{Call: "submitting", MayHaveArrived: true, Err: problem.Constant(why)}
 }
 
 // recognize makes the call.
@@ -156,9 +156,3 @@ func codeOf(f *omr.Failure) problem.Code {
 	}
 	return said.Code
 }
-
-// saying is an error whose text is ours.
-type saying string
-
-func (s saying) Error() string    { return string(s) }
-func (s saying) SafeText() string { return string(s) }
