@@ -29,7 +29,7 @@ var (
 	sfnResetMid   = overHTTP1(&resetMid)
 	sfnSilent     = overHTTP1(&blackHole)
 	sfnLate       = overHTTP1(&slowFirst)
-	sfnTrickles   = overHTTP1(&slowDrip)
+	sfnTrickles   = &fault{name: slowDrip.name, over: anyHTTP1, hangs: true, serve: trickleStates}
 	sfnNoTLS      = overHTTP1(&tlsSilent)
 	sfnAlert      = overHTTP1(&tlsFailure)
 	sfnExpired    = overHTTP1(&tlsExpired)
@@ -61,6 +61,14 @@ var (
 	sfnAnother  = &fault{name: "another execution's answer", over: anyHTTP1, serve: anotherExecution}
 	sfnLostOnce = once(sfnLost)
 )
+
+// trickleStates never comes to the answer, which may be so short that it would be
+// there in time.
+func trickleStates(x exchange) {
+	good := x.good()
+	good.body = []byte(" ")
+	x.drip(good, 1<<20)
+}
 
 // anotherExecution has the right answer of what was not asked for.
 func anotherExecution(x exchange) {

@@ -45,12 +45,7 @@ var batchesTable = []batchesRow{
 	{at: asks, faults: throughSfn},
 	{at: asks, answer: noBatches, faults: noSfn},
 	{at: []ask{knownAsk, stateAsk}, answer: noBatches, faults: group{sfnRefused, sfnNoTLS, sfnAlert, sfnExpired}},
-	{at: looking, answer: noBatches, faults: cutSfn},
-
-	// An answer is short, and there in time, or it is not.
-	{at: []ask{knownAsk, stateAsk, countsAsk}, answer: noBatches, faults: group{sfnTrickles}},
-	{at: []ask{runningAsk, stopAsk}, faults: group{sfnTrickles}},
-	{at: []ask{startAsk}, answer: noBatches, done: true, faults: group{sfnTrickles}},
+	{at: looking, answer: noBatches, faults: of(cutSfn, group{sfnTrickles})},
 
 	{at: []ask{runningAsk, startAsk}, answer: noBatches, faults: group{sfnNoMachine}},
 	{at: []ask{stateAsk, startAsk}, answer: noBatches, faults: group{sfnAnother}},
@@ -62,7 +57,7 @@ var batchesTable = []batchesRow{
 
 	// What was received is done once, and the same request finds it done.
 	{at: changing, faults: group{sfnLostOnce, sfnDone500Once}},
-	{at: changing, answer: noBatches, done: true, faults: of(cutSfn, group{sfnLost, sfnDone500})},
+	{at: changing, answer: noBatches, done: true, faults: of(cutSfn, group{sfnLost, sfnDone500, sfnTrickles})},
 }
 
 func findBatches(at ask, f *fault) (found []batchesRow) {
