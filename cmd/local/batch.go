@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"omr-relay/internal/journal"
+	"omr-relay/internal/jsonscan"
 	"omr-relay/internal/omr"
 	"omr-relay/internal/problem"
 	"omr-relay/internal/recognition"
@@ -62,7 +63,7 @@ func batchTable(format, output string) string {
 // orderSize is what the order will take in a call, for all ids of uploads have one
 // length.
 func (j *job) orderSize() int {
-	return eventSize(j.orderOf(func(int) string { return strings.Repeat("0", 32) }))
+	return jsonscan.QuotedLen(j.orderOf(func(int) string { return strings.Repeat("0", 32) }))
 }
 
 func (j *job) orderOf(upload func(i int) string) []byte {

@@ -57,17 +57,6 @@ type batchOrdered struct {
 // orderBytes is what fits of an order into the event that Lambda takes.
 const orderBytes = 6<<20 - 16<<10
 
-// eventSize is what a text takes in the event, where it stands as a string of JSON.
-func eventSize(text []byte) int {
-	quoted := 0
-	for _, b := range text {
-		if b == '"' || b == '\\' {
-			quoted++
-		}
-	}
-	return len(text) + quoted
-}
-
 func newBatchOrder(pattern []byte, threshold *int, uploads []batchOrdered) []byte {
 	text, _ := json.Marshal(batchOrder{ // plain values always marshal
 		Pattern: base64.StdEncoding.EncodeToString(pattern), Threshold: threshold, Format: omr.CSV, Uploads: uploads,

@@ -162,6 +162,11 @@ func TestRecognizeAsksForTheBucketOnce(t *testing.T) {
 	if got.status != exitFailed || got.stderr != "local: the relay answers 502 to POST /uploads, by which it takes large scans: try again later\n" {
 		t.Errorf("%+v", got)
 	}
+	// What else is wrong is said at once, and not after the relay has recovered.
+	got = recognized(t, unset, scan, "--url", relay.URL, "--key", firstKey, "--pattern", filepath.Join(t.TempDir(), "missing.omr"))
+	if got.status != exitUsage || !strings.Contains(got.stderr, "reading the pattern: open ") || !strings.Contains(got.stderr, "the relay answers 502 to POST /uploads") {
+		t.Errorf("%+v", got)
+	}
 }
 
 // A pattern that leaves no room for a scan is told, and not a scan of less than nothing.

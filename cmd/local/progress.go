@@ -85,16 +85,29 @@ func (p *progress) uploading(name string, size int64) (sent func(n int), end fun
 		_, _ = fmt.Fprintf(p.w, "uploading %s, %s\n", printable(name), megabytes(size))
 		return func(int) {}, func() {}
 	}
-	mine := int64(0)
+	mine, over := int64(0), false
 	add := func(n, all int64) {
-		p.mu.Lock()
-		defer p.mu.Unlock()
 		mine += n
 		p.sent, p.all = p.sent+n, p.all+all
 		p.describe()
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	add(0, size)
-	return func(n int) { add(int64(n), 0) }, func() { add(-mine, -size) }
+	sent = func(n int) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		// net/http may still read the file of an upload that S3 has refused.
+		if !over {
+			add(int64(n), 0)
+		}
+	}
+	return sent, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		over = true
+		add(-mine, -size)
+	}
 }
 
 // describe says what is going on, on a terminal.

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/schollz/progressbar/v3"
@@ -33,6 +34,16 @@ func TestProgressOfUploads(t *testing.T) {
 	sentA(30_000_000)
 	endA()
 	shows("recognizing")
+	// What is read of a file after its end counts no more, whoever reads it.
+	sentC, endC := p.uploading("c.png", 10_000_000)
+	var late sync.WaitGroup
+	late.Go(func() { sentC(7_000_000) })
+	endC()
+	late.Wait()
+	sentC(1_000_000)
+	if p.sent != 0 || p.all != 0 {
+		t.Errorf("%d of %d bytes are under way, and nothing is", p.sent, p.all)
+	}
 }
 
 // Of a batch it shows what the relay counts: a line for each change, or a bar whose end

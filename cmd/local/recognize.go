@@ -142,6 +142,9 @@ func (j *job) prepare(ctx context.Context, names []string) error {
 		leftOut = append(leftOut, j.output)
 	}
 	if err := j.find(ctx, names, leftOut); err != nil {
+		if len(faults) > 0 {
+			err = errors.Join(nothingSent(faults), err)
+		}
 		return err
 	}
 	if n := j.orderSize(); j.batch && n > orderBytes {
@@ -161,7 +164,11 @@ func (j *job) prepare(ctx context.Context, names []string) error {
 	if len(j.set.Faults) > 0 && len(j.set.Sheets) > 0 && !j.skip {
 		hint = "\n--skip-unreadable goes on without such scans, and lists them as exceptions"
 	}
-	return errors.Join(&usageError{"nothing was sent:\n  " + strings.Join(faults, "\n  ") + hint}, j.set.Close())
+	return errors.Join(nothingSent(faults, hint), j.set.Close())
+}
+
+func nothingSent(faults []string, hints ...string) error {
+	return &usageError{"nothing was sent:\n  " + strings.Join(faults, "\n  ") + strings.Join(hints, "")}
 }
 
 // beside is the path of a file that goes with the output.

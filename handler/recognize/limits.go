@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"omr-relay/handler/input"
 	"omr-relay/internal/budget"
 )
 
@@ -43,21 +44,17 @@ func newLimits(ctx context.Context, h http.Header) limits {
 // preferredWait reads Prefer (RFC 7240): wait=N seconds, and respond-async for
 // no wait where no other is given. What cannot be read is no preference.
 func preferredWait(h http.Header) (wait time.Duration, ok bool) {
-	async := false
 	for preference := range strings.SplitSeq(strings.Join(h.Values("Prefer"), ","), ",") {
 		preference, _, _ = strings.Cut(preference, ";")
 		name, value, _ := strings.Cut(preference, "=")
-		switch name = strings.TrimSpace(name); {
-		case strings.EqualFold(name, "respond-async"):
-			async = true
-		case strings.EqualFold(name, "wait"):
-			seconds, err := strconv.ParseUint(strings.Trim(strings.TrimSpace(value), `"`), 10, 31)
-			if err == nil {
-				return time.Duration(seconds) * time.Second, true
-			}
+		if !strings.EqualFold(strings.TrimSpace(name), "wait") {
+			continue
+		}
+		if seconds, err := strconv.ParseUint(strings.Trim(strings.TrimSpace(value), `"`), 10, 31); err == nil {
+			return time.Duration(seconds) * time.Second, true
 		}
 	}
-	return 0, async
+	return 0, input.Prefers(h, "respond-async")
 }
 
 // declare says which preference was followed.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
-	"slices"
 	"sync"
 	"time"
 
@@ -43,9 +42,16 @@ func begin(ctx context.Context, ledger *idempotency.Ledger, req *gateway.Request
 	resubmit := input.Prefers(req.Header, "resubmit")
 	entry, err := ledger.Begin(ctx, idempotency.Request{
 		Caller: req.Caller.Digest(), Key: key, Fingerprint: in.fingerprint(), Until: lastMoment(ctx), Resubmit: resubmit,
-		Open: func(id string) bool {
-			tasks, _, err := tasksOf(id)
-			return err == nil && slices.ContainsFunc(tasks, func(t *task) bool { return t.open(resubmit) })
+		Open: func(id string) (claim string, open bool) {
+			tasks, format, err := tasksOf(id)
+			if err != nil {
+				return id, false
+			}
+			for _, t := range tasks {
+				t.earlier = !t.open(resubmit)
+				open = open || !t.earlier
+			}
+			return identify(storedOf(tasks), format), open
 		},
 	})
 	if err != nil {
@@ -56,6 +62,7 @@ func begin(ctx context.Context, ledger *idempotency.Ledger, req *gateway.Request
 		if s.tasks, err = in.known(entry.Task); err != nil {
 			return nil, err
 		}
+		s.resubmitted = false // unless one of them is
 		for _, t := range s.tasks {
 			t.earlier = !t.open(resubmit)
 			s.resubmitted = s.resubmitted || !s.known && !t.earlier && t.reason == submissionUnknown

@@ -69,8 +69,9 @@ type Request struct {
 	// submitted again for that.
 	Before time.Time
 	// Open, if not nil, reports whether of what was submitted a part is still to be: it
-	// certainly was not, or Resubmit is for it. It is claimed then.
-	Open func(task string) bool
+	// certainly was not, or Resubmit is for it. It is claimed then, and stored as claim,
+	// which says of that part that it may have been: the store may fail from then on.
+	Open func(task string) (claim string, open bool)
 	// Lost says that the upstream has lost what came of an earlier submission. With
 	// Resubmit, it counts as not known.
 	Lost bool
@@ -136,6 +137,10 @@ func (e *Entry) meet(data []byte, version string, r Request, life, pause time.Du
 func (e *Entry) judge(found record, version string, r Request, pause time.Duration) (done bool, err error) {
 	e.Task, e.Resubmitted, e.record.Task = "", false, ""
 	left := time.Until(found.Until)
+	claim, open := found.Task, false
+	if found.State == submitted && r.Open != nil {
+		claim, open = r.Open(found.Task)
+	}
 	again := r.Resubmit && (r.Before.IsZero() || found.Created.Before(r.Before))
 	switch {
 	case found.Request != e.record.Request:
@@ -144,8 +149,8 @@ func (e *Entry) judge(found record, version string, r Request, pause time.Durati
 	case found.State == submitted && again && r.Lost:
 		e.Resubmitted = true
 		return false, nil
-	case found.State == submitted && r.Open != nil && r.Open(found.Task):
-		e.record.Task, e.Task, e.before = found.Task, found.Task, found.Task
+	case found.State == submitted && open:
+		e.record.Task, e.Task, e.before = claim, found.Task, found.Task
 		return false, nil
 	case found.State == submitted:
 		e.record, e.version, e.Task = found, version, found.Task
