@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -56,12 +57,12 @@ func TestConsentIsForOnce(t *testing.T) {
 func TestOnceGoesOn(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *rig) {
 		const count = 12
-		calls := 0
+		var calls atomic.Int64
 		r.on(func(call, _ int, _ *http.Request) (*http.Response, error) {
 			if call != submission {
 				return nil, nil //nolint:nilnil // the stand-in answers
 			}
-			switch calls++; calls {
+			switch calls.Add(1) {
 			case 3:
 				return respond(http.StatusTooManyRequests, "", "Retry-After", "1")
 			case 14:
@@ -77,7 +78,7 @@ func TestOnceGoesOn(t *testing.T) {
 		if ok+not != count || not == 0 || unknown != 0 {
 			t.Fatalf("%v", first)
 		}
-		calls = 14 - not // so that the last of them breaks off
+		calls.Store(int64(14 - not)) // so that the last of them breaks off
 		second := r.post(t, form(scansForm(count), idempotencyKey, "k"))
 		if ok, not, unknown = words(second); ok+unknown+not != count || unknown != 1 {
 			t.Fatalf("%v", second)

@@ -46,6 +46,15 @@ func (w *world) revoke() {
 	w.revoked = w.serial
 }
 
+// end has the upstream reject the token that r came with, and those before it.
+func (w *world) end(r *http.Request) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if n, ok := serial(r); ok {
+		w.revoked = max(w.revoked, n)
+	}
+}
+
 // mint is the token endpoint.
 func (w *world) mint(rw http.ResponseWriter, r *http.Request) {
 	if r.ParseForm() != nil || r.Method != http.MethodPost || r.PostForm.Get("grant_type") != "client_credentials" ||
@@ -77,11 +86,17 @@ func (w *world) echo(rw http.ResponseWriter, r *http.Request) {
 
 // accepts reports whether a call has a token that was issued and not revoked.
 func (w *world) accepts(r *http.Request) bool {
-	serial, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "+accessToken)
-	n, err := strconv.Atoi(serial)
+	n, ok := serial(r)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return ok && err == nil && n > w.revoked && n <= w.serial
+	return ok && n > w.revoked && n <= w.serial
+}
+
+// serial is the number of the token that r came with.
+func serial(r *http.Request) (n int, ok bool) {
+	text, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "+accessToken)
+	n, err := strconv.Atoi(text)
+	return n, ok && err == nil
 }
 
 // echoed is the right answer to a call.

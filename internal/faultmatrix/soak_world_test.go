@@ -44,9 +44,9 @@ var (
 const (
 	upstreamOdds = 25
 	servantOdds  = 6
-	// revocation is how long a token serves. None is ended at once: the relay
-	// rightly gives up on a call whose second token is rejected too, and holds
-	// further repairs back.
+	// revocation is how long a token serves. None is ended before it has served, not
+	// even one that is on its way while another is ended: the relay rightly gives up
+	// on a call whose second token is rejected too, and holds further repairs back.
 	revocation = 700 * time.Millisecond
 )
 
@@ -136,7 +136,7 @@ func (c *chaos) authorized(r *http.Request) bool {
 	if time.Since(c.since) < revocation {
 		return true
 	}
-	c.world.revoke()
+	c.world.end(r)
 	return false
 }
 
