@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"slices"
 	"time"
 
 	"omr-relay/internal/batch/layout"
@@ -19,19 +18,41 @@ import (
 const most = 1000
 
 // erase removes a batch: the results of its sheets, with the records of their
-// submissions, its scans, its tables, and what was written about them. The manifest goes
-// last, for it names the sheets, and after it the order, by which the API knows the
-// batch. It takes most of the time that an invocation has, and goes
-// on in the next. Erasing what is gone is done.
+// submissions, its scans, its tables, and what was written about them. A manifest goes
+// after the sheets that it names, and the order last, by which the API knows the batch.
+// It takes most of the time that an invocation has, and goes on in the next. Erasing what
+// is gone is done.
 func (r *Runner) erase(ctx context.Context, in Input) (*Output, error) {
 	end := time.Now().Add(left(ctx, budget.BatchFunction) * 3 / 4)
-	if err := r.eraseSheets(ctx, in.Prefix); err != nil {
-		return nil, unavailable("erasing results", err)
+	err := r.Files.List(ctx, manifestsOf(in.Prefix), func(e bucket.Entry) error {
+		err := r.eraseSheets(ctx, in.Prefix, e.Key)
+		if err == nil {
+			err = r.Files.Remove(ctx, []string{e.Key})
+		}
+		if err == nil && time.Now().After(end) {
+			err = errEnough
+		}
+		return err
+	})
+	if err == nil {
+		err = r.eraseRest(ctx, in.Prefix, end)
 	}
+	switch {
+	case errors.Is(err, errEnough):
+		return &Output{State: Erase, Seconds: 1}, nil
+	case err != nil:
+		return nil, unavailable("erasing the batch", err)
+	}
+	return &Output{State: Done}, nil
+}
+
+var errEnough = errors.New("enough for one invocation")
+
+// eraseRest removes whatever lies under the prefix, the order last.
+func (r *Runner) eraseRest(ctx context.Context, prefix string, end time.Time) error {
 	var keys []string
-	last := []string{manifestKey(in.Prefix), layout.OrderKey(in.Prefix)}
-	err := r.Files.List(ctx, in.Prefix, func(e bucket.Entry) error {
-		if slices.Contains(last, e.Key) {
+	err := r.Files.List(ctx, prefix, func(e bucket.Entry) error {
+		if e.Key == layout.OrderKey(prefix) {
 			return nil
 		}
 		if keys = append(keys, e.Key); len(keys) < most {
@@ -43,29 +64,19 @@ func (r *Runner) erase(ctx context.Context, in Input) (*Output, error) {
 		}
 		return err
 	})
-	if errors.Is(err, errEnough) {
-		return &Output{State: Erase, Seconds: 1}, nil
-	}
 	if err == nil {
 		err = r.Files.Remove(ctx, keys)
 	}
-	for _, key := range last {
-		if err == nil {
-			err = r.Files.Remove(ctx, []string{key})
-		}
+	if err == nil {
+		err = r.Files.Remove(ctx, []string{layout.OrderKey(prefix)})
 	}
-	if err != nil {
-		return nil, unavailable("erasing the batch", err)
-	}
-	return &Output{State: Done}, nil
+	return err
 }
 
-var errEnough = errors.New("enough for one invocation")
-
-// eraseSheets removes the results of the sheets that the manifest names. Where another
+// eraseSheets removes the results of the sheets that a manifest names. Where another
 // batch has the same sheets, it has lost them, too: they are the same answers.
-func (r *Runner) eraseSheets(ctx context.Context, prefix string) error {
-	manifest, err := r.loadObject(ctx, manifestKey(prefix))
+func (r *Runner) eraseSheets(ctx context.Context, prefix, manifestKey string) error {
+	manifest, err := r.loadObject(ctx, manifestKey)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"omr-relay/internal/batch"
+	"omr-relay/internal/sandbox"
 )
 
 // Nothing of a batch is left, whatever is killed, and what is another's stays.
@@ -60,15 +61,13 @@ func TestEraseFalse(t *testing.T) {
 	})
 }
 
-// A batch of many is erased in several turns; the list of its sheets, and its order, go
-// last.
+// A batch of many is erased in several turns; its order goes last.
 func TestEraseInTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
 		for i := range 4500 {
 			w.S3.SetObject(fmt.Sprintf("%s%04d.jpg", exam, i), []byte("x"))
 		}
-		w.S3.SetObject(exam+"work/sheets.jsonl", nil)
 		w.S3.SetObject(exam+"order.json", []byte("{}")) // by which the API knows the batch
 		w.slowly(2 * time.Second)
 		p, turns := w.process(t), 0
@@ -82,12 +81,47 @@ func TestEraseInTurns(t *testing.T) {
 			if turns++; out.State == batch.Done {
 				break
 			}
-			if out.State != batch.Erase || out.Seconds != 1 || w.object(exam+"work/sheets.jsonl") == "none" || w.object(exam+"order.json") == "none" {
+			if out.State != batch.Erase || out.Seconds != 1 || w.object(exam+"order.json") == "none" {
 				t.Fatalf("%+v", out)
 			}
 		}
 		if got := w.S3.Keys(); len(got) != 0 || turns < 3 {
 			t.Errorf("%d are left after %d turns", len(got), turns)
+		}
+	})
+}
+
+// A prefix that was run by one pattern, and by another: the results of both are erased,
+// the lists that name them after them, whatever is killed in between.
+func TestEraseOfTwoRuns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		total := 0
+		for call := 0; call <= total; call++ {
+			w := newWorld()
+			w.place(exam, map[string][]byte{"1.jpg": photo(1), "2.jpg": photo(2)})
+			for i, name := range []string{"one", "two"} {
+				w.S3.SetObject(exam+"pattern.omr", append(sandbox.SamplePattern(), strings.Repeat(" ", i)...))
+				if _, err := w.execution(t, name).run(exam); err != nil {
+					t.Fatal(err)
+				}
+			}
+			began := w.calls
+			if call > 0 {
+				w.kill = killing{call: began + call}
+			}
+			x := w.execution(t, "erase")
+			if _, err := x.start(map[string]any{"prefix": exam, "erase": true}); err != nil || x.lost != min(call, 1) {
+				t.Fatalf("killed at call %d: %v, %d were killed", call, err, x.lost)
+			}
+			if call == 0 {
+				total = w.calls - began
+			}
+			if got := w.S3.Keys(); len(got) != 0 {
+				t.Errorf("killed at call %d: left %q", call, got)
+			}
+		}
+		if total < 5 {
+			t.Errorf("%d calls in all", total)
 		}
 	})
 }

@@ -11,11 +11,24 @@ import (
 	"omr-relay/internal/omr"
 )
 
-func manifestKey(prefix string) string { return prefix + layout.Work + "sheets.jsonl" }
-func itemsKey(prefix string) string    { return prefix + layout.Work + "items.csv" }
-func foundKey(prefix string) string    { return prefix + layout.Work + "found.jsonl" }
-func termsKey(prefix string) string    { return prefix + layout.Work + "terms.json" }
-func paceKey(prefix string) string     { return prefix + layout.Work + "pace.json" }
+// manifestKey is where an execution's list of sheets is. Each has its own: what an earlier
+// one of the same prefix listed, perhaps by another pattern, is erased with the batch.
+func manifestKey(prefix, execution string) string {
+	return manifestsOf(prefix) + digest(execution) + ".jsonl"
+}
+
+func manifestsOf(prefix string) string { return prefix + layout.Work + "manifests/" }
+
+// faultKey is where a step of a sheet leaves word of the fault by which the map fails.
+func faultKey(prefix, execution string, name Name) string {
+	return prefix + layout.Work + "faults/" + digest(execution) + "/" + string(name) + ".json"
+}
+
+func itemsKey(prefix string) string   { return prefix + layout.Work + "items.csv" }
+func foundKey(prefix string) string   { return prefix + layout.Work + "found.jsonl" }
+func termsKey(prefix string) string   { return prefix + layout.Work + "terms.json" }
+func patternKey(prefix string) string { return prefix + layout.Work + layout.Pattern }
+func paceKey(prefix string) string    { return prefix + layout.Work + "pace.json" }
 
 // scanKey is where the copy of a scan is. It goes by the content: who comes with an old
 // list of sheets finds the right one, or none.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -26,7 +27,7 @@ func (r *Runner) manifest(ctx context.Context, in Input) (*Output, error) {
 	if err != nil {
 		return nil, err
 	}
-	pattern, err := r.pattern(ctx, in)
+	pattern, err := r.givenPattern(ctx, in)
 	if err != nil {
 		return nil, err
 	}
@@ -37,9 +38,9 @@ func (r *Runner) manifest(ctx context.Context, in Input) (*Output, error) {
 	if len(sources) == 0 {
 		return nil, fault(NoScans, "there are no scans under the prefix")
 	}
-	t := &taker{Runner: r, in: in, pattern: pattern, terms: termsOf(order)}
+	t := &taker{Runner: r, in: in, pattern: pattern, terms: termsOf(order), end: end, splitting: make(chan struct{}, 1)}
 	out := &Output{State: Done, Items: itemsKey(in.Prefix), Work: in.Prefix + strings.TrimSuffix(layout.Work, "/"), Concurrency: max(r.Most, 1)}
-	found, all, err := t.takeAll(ctx, sources, end)
+	found, all, err := t.takeAll(ctx, sources)
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +102,7 @@ func hidden(name string) bool {
 
 // takeAll takes the scans, but for those that an earlier invocation took; all is false
 // where the end came first.
-func (t *taker) takeAll(ctx context.Context, sources []source, end time.Time) (found finds, all bool, err error) {
+func (t *taker) takeAll(ctx context.Context, sources []source) (found finds, all bool, err error) {
 	if found, err = t.foundBefore(ctx); err != nil {
 		return nil, false, err
 	}
@@ -117,8 +118,13 @@ func (t *taker) takeAll(ctx context.Context, sources []source, end time.Time) (f
 		}
 	}
 	taken := make([][]sheet, len(todo))
-	begun, err := beside(ctx, copying, len(todo), end, func(ctx context.Context, i int) error {
+	var late atomic.Bool
+	begun, err := beside(ctx, copying, len(todo), t.end, func(ctx context.Context, i int) error {
 		sheets, err := t.take(ctx, todo[i])
+		if errors.Is(err, errLater) {
+			late.Store(true)
+			return nil
+		}
 		if err != nil {
 			return err
 		}
@@ -132,12 +138,14 @@ func (t *taker) takeAll(ctx context.Context, sources []source, end time.Time) (f
 		return nil, false, unavailable("taking the scans", err)
 	}
 	for i, s := range todo[:begun] {
-		found[s] = taken[i]
+		if taken[i] != nil {
+			found[s] = taken[i]
+		}
 	}
-	return found, begun == len(todo), nil
+	return found, begun == len(todo) && !late.Load(), nil
 }
 
-// list writes the manifest, the items, and the terms. It returns how many items there
+// list writes the manifest, the items, the pattern, and the terms. It returns how many items there
 // are.
 func (t *taker) list(ctx context.Context, sources []source, found finds) (items int, err error) {
 	manifest, err := newDraft()
@@ -173,10 +181,13 @@ func (t *taker) list(ctx context.Context, sources []source, found finds) (items 
 		}
 	}
 	rows.Flush()
-	if err := t.store(ctx, manifestKey(t.in.Prefix), manifest, "application/jsonl"); err != nil {
+	if err := t.store(ctx, manifestKey(t.in.Prefix, t.in.Execution), manifest, "application/jsonl"); err != nil {
 		return 0, err
 	}
 	if err := t.store(ctx, itemsKey(t.in.Prefix), toDo, "text/csv"); err != nil {
+		return 0, err
+	}
+	if err := t.keepPattern(ctx, t.in.Prefix, t.pattern); err != nil {
 		return 0, err
 	}
 	return items, t.writeTerms(ctx, t.in.Prefix, t.terms)

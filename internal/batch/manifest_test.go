@@ -2,6 +2,8 @@ package batch_test
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"net/http"
 	"strings"
@@ -10,11 +12,18 @@ import (
 	"time"
 
 	"omr-relay/internal/batch"
+	"omr-relay/internal/sandbox"
 )
 
 // items are the scans that the map goes through.
 func items(w *world) []string {
 	return strings.Split(strings.TrimSuffix(w.object(exam+"work/items.csv"), "\n"), "\n")[1:]
+}
+
+// manifest is where an execution's list of sheets is.
+func manifest(execution string) string {
+	sum := sha256.Sum256([]byte(execution))
+	return exam + "work/manifests/" + hex.EncodeToString(sum[:16]) + ".jsonl"
 }
 
 // slowly has each request to S3 take some time.
@@ -64,15 +73,105 @@ func TestManifestInTurns(t *testing.T) {
 		if most := 3*900 + 8 + turns*8; calls > most {
 			t.Errorf("%d calls, want %d at most", calls, most)
 		}
-		if got := len(strings.Split(w.object(exam+"work/sheets.jsonl"), "\n")); got != 904 {
+		if got := len(strings.Split(w.object(manifest("one")), "\n")); got != 904 {
 			t.Errorf("%d lines", got)
 		}
 		// Another execution looks anew: scans may have come, or gone.
 		w.S3.RemoveObject(exam + "0000.jpg")
 		w.S3.SetObject(exam+"0001.jpg", []byte("text"))
-		if turns, out = run("two"); turns < 2 || out.Sheets != 203 || !strings.Contains(w.object(exam+"work/sheets.jsonl"), `"image":"0001.jpg","fault"`) {
+		if turns, out = run("two"); turns < 2 || out.Sheets != 203 || !strings.Contains(w.object(manifest("two")), `"image":"0001.jpg","fault"`) {
 			t.Errorf("%d turns, %+v", turns, out)
 		}
+	})
+}
+
+// Files of pages are taken apart one after the other: those whose turn comes too late are
+// the next invocation's, and none is cut off by its end.
+func TestManifestOfManyFilesOfPages(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		scans := map[string][]byte{}
+		for i := range 40 {
+			scans[fmt.Sprintf("%02d.pdf", i)] = file(t, "grey.pdf")
+		}
+		w.place(exam, scans)
+		w.slowly(time.Second)
+		p := w.process(t, func(r *batch.Runner) { r.MaxSheets = 1000 })
+		for turns := 1; ; turns++ {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			out, err := p.runner.Run(ctx, in("manifest"))
+			cancel()
+			if err != nil || turns > 10 {
+				t.Fatalf("turn %d: %v", turns, err)
+			}
+			if out.State == batch.Done {
+				if got := len(strings.Split(w.object(manifest("one")), "\n")); turns < 2 || got != 3*40+1 {
+					t.Errorf("%d lines after %d turns", got, turns)
+				}
+				return
+			}
+		}
+	})
+}
+
+// The results that a batch relies on live as long as its own: the bucket goes by when they
+// were written.
+func TestResultsAreRenewed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.place(exam, map[string][]byte{"1.jpg": photo(1), "2.jpg": photo(2), "fax.tif": twoPages(t)})
+		var onto []string
+		w.S3.Respond(func(_ http.ResponseWriter, r *http.Request) bool {
+			if from := r.Header.Get("X-Amz-Copy-Source"); from != "" && strings.HasSuffix(r.URL.Path, strings.TrimPrefix(from, sandbox.DefaultBucket)) {
+				w.mu.Lock()
+				defer w.mu.Unlock()
+				onto = append(onto, from)
+			}
+			return false
+		})
+		for i, tt := range []struct {
+			after   time.Duration
+			renewed int
+		}{{0, 0}, {time.Hour, 0}, {12 * time.Hour, 4}, {time.Hour, 0}} {
+			time.Sleep(tt.after)
+			onto = nil
+			if out, err := w.execution(t, fmt.Sprint(i)).run(exam); err != nil || fmt.Sprint(out) != "map[answered:4 exceptions:0 sheets:4]" {
+				t.Fatalf("%v, %v", out, err)
+			}
+			if len(onto) != tt.renewed || tt.renewed > 0 && !strings.Contains(onto[0], "/sheets/aws/") {
+				t.Errorf("run %d renewed %q", i, onto)
+			}
+		}
+		w.wantSubmissions(t, 4)
+	})
+}
+
+// A result whose life ends while it is looked at is none.
+func TestResultThatEndsMeanwhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.place(exam, map[string][]byte{"1.jpg": photo(1)})
+		if _, err := w.execution(t, "one").run(exam); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(13 * time.Hour)
+		gone := false
+		w.S3.Respond(func(_ http.ResponseWriter, r *http.Request) bool {
+			if r.Header.Get("X-Amz-Copy-Source") != "" && !gone {
+				gone = true
+				for _, key := range w.S3.Keys() {
+					if strings.HasPrefix(key, "sheets/aws/") && strings.HasSuffix(key, ".json") {
+						w.S3.RemoveObject(key)
+					}
+				}
+			}
+			return false
+		})
+		out, err := w.execution(t, "two").run(exam)
+		if err != nil || !gone || fmt.Sprint(out) != "map[answered:1 exceptions:0 sheets:1]" {
+			t.Errorf("%v, %v", out, err)
+		}
+		w.wantSubmissions(t, 1) // the record of its submission is there
 	})
 }
 

@@ -17,11 +17,7 @@ const ahead = 64
 // merge writes the tables from the results, in the order of the manifest. It holds as
 // many results as it reads ahead.
 func (r *Runner) merge(ctx context.Context, in Input) (*Output, error) {
-	pattern, err := r.pattern(ctx, in)
-	if err != nil {
-		return nil, err
-	}
-	manifest, err := r.loadObject(ctx, manifestKey(in.Prefix))
+	manifest, err := r.loadObject(ctx, manifestKey(in.Prefix, in.Execution))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fault(BadInput, "there is no list of the batch's sheets")
 	}
@@ -29,6 +25,10 @@ func (r *Runner) merge(ctx context.Context, in Input) (*Output, error) {
 		return nil, unavailable("reading the manifest", err)
 	}
 	defer manifest.remove()
+	pattern, err := r.pattern(ctx, in)
+	if err != nil {
+		return nil, err
+	}
 	t, err := newTables(pattern.data)
 	if err != nil {
 		return nil, unavailable("keeping the tables", err)

@@ -31,7 +31,7 @@ func TestTables(t *testing.T) {
 			"2.jpg":  {Status: "Ok", Data: []byte("\xff\xfe")},
 		}
 		put := func(results map[string]journal.Result) {
-			for line := range strings.Lines(w.object(exam + "work/sheets.jsonl")) {
+			for line := range strings.Lines(w.object(manifest("one"))) {
 				var s struct{ Image, Sheet string }
 				if err := json.Unmarshal([]byte(line), &s); err != nil {
 					t.Fatal(err)
@@ -60,7 +60,7 @@ func TestTables(t *testing.T) {
 			t.Errorf("%q", exceptions)
 		}
 		// A pattern that we cannot read has its columns from the results.
-		w.S3.SetObject(exam+"pattern.omr", []byte(`{"Pages":[{"Elements":[{"Title":"x"}]}]}`))
+		w.S3.SetObject(exam+"work/pattern.omr", []byte(`{"Pages":[{"Elements":[{"Title":"x"}]}]}`))
 		p = w.process(t)
 		step(t, p, "merge")
 		if got, _, _ := strings.Cut(w.object(exam+"results/answers.csv"), "\r\n"); got != "image,status,Question3,'=x,image (2),Question1,Question1 (2)" {
@@ -86,7 +86,7 @@ func (m *made) Read(_ context.Context, key string) (io.ReadCloser, int64, error)
 	switch {
 	case strings.HasSuffix(key, "pattern.omr"):
 		return io.NopCloser(strings.NewReader(string(sandbox.SamplePattern()))), 0, nil
-	case strings.HasSuffix(key, "sheets.jsonl"):
+	case key == manifest("one"):
 		r, w := io.Pipe()
 		go func() {
 			out := bufio.NewWriter(w)

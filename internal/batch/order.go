@@ -1,6 +1,7 @@
 package batch
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -46,23 +47,42 @@ func (r *Runner) keep(in Input, change func(*kept)) kept {
 	return r.kept
 }
 
-// pattern reads the batch's pattern, once an execution.
+// givenPattern reads the pattern that lies under the prefix.
+func (r *Runner) givenPattern(ctx context.Context, in Input) (*pattern, error) {
+	return r.readPattern(ctx, layout.PatternKey(in.Prefix), "there is no "+layout.Pattern+" under the prefix")
+}
+
+// pattern reads the one that the list of sheets was made with, once an execution: the
+// one under the prefix may have been changed since, and results go by the pattern.
 func (r *Runner) pattern(ctx context.Context, in Input) (*pattern, error) {
 	if k := r.keep(in, func(*kept) {}); k.pattern != nil {
 		return k.pattern, nil
 	}
-	data, err := r.read(ctx, layout.PatternKey(in.Prefix), maxPattern)
+	p, err := r.readPattern(ctx, patternKey(in.Prefix), "the batch's pattern is not there any more")
+	if err == nil {
+		r.keep(in, func(k *kept) { k.pattern = p })
+	}
+	return p, err
+}
+
+func (r *Runner) keepPattern(ctx context.Context, prefix string, p *pattern) error {
+	if err := r.Files.Write(ctx, patternKey(prefix), bytes.NewReader(p.data), "application/octet-stream"); err != nil {
+		return unavailable("writing to the bucket", err)
+	}
+	return nil
+}
+
+func (r *Runner) readPattern(ctx context.Context, key, without string) (*pattern, error) {
+	data, err := r.read(ctx, key, maxPattern)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fault(PatternMissing, "there is no "+layout.Pattern+" under the prefix")
+		return nil, fault(PatternMissing, without)
 	case errors.Is(err, errTooLarge):
 		return nil, fault(PatternMissing, layout.Pattern+" is too large for a recognition pattern")
 	case err != nil:
 		return nil, unavailable("reading the pattern", err)
 	}
-	p := &pattern{data, sha256.Sum256(data)}
-	r.keep(in, func(k *kept) { k.pattern = p })
-	return p, nil
+	return &pattern{data, sha256.Sum256(data)}, nil
 }
 
 // terms reads what the manifest step wrote, once an execution.

@@ -2,6 +2,7 @@ package batch
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -18,8 +19,8 @@ const maxSplit = 100 << 20
 // sending is how many pages of a file are copied beside one another.
 const sending = 16
 
-// splitting lets one file be taken apart at a time.
-var splitting = make(chan struct{}, 1)
+// errLater leaves a scan to the next invocation.
+var errLater = errors.New("there is no time left to begin it")
 
 // takePages copies the pages of a PDF or TIFF, each as a sheet.
 func (t *taker) takePages(ctx context.Context, s source, scan *bucket.Upload) ([]sheet, error) {
@@ -27,10 +28,13 @@ func (t *taker) takePages(ctx context.Context, s source, scan *bucket.Upload) ([
 		return []sheet{{Image: s.Name, Fault: fmt.Sprintf("larger than %d MB, which is what a file of pages may have", maxSplit>>20)}}, nil
 	}
 	select {
-	case splitting <- struct{}{}:
-		defer func() { <-splitting }()
+	case t.splitting <- struct{}{}:
+		defer func() { <-t.splitting }()
 	case <-ctx.Done():
 		return nil, unavailable("taking a file apart", ctx.Err())
+	}
+	if time.Now().After(t.end) {
+		return nil, errLater // the one before it took the time that there was
 	}
 	file, err := load(scan.Open)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 
 // preflight finds out what would be wrong with every sheet, once.
 func (r *Runner) preflight(ctx context.Context, in Input) (*Output, error) {
-	pattern, err := r.pattern(ctx, in)
+	pattern, err := r.givenPattern(ctx, in)
 	if err != nil {
 		return nil, err
 	}

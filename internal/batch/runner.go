@@ -17,6 +17,7 @@ type Files interface {
 	Find(ctx context.Context, key string) (*bucket.Upload, error)
 	Write(ctx context.Context, key string, body io.ReadSeeker, contentType string) error
 	Copy(ctx context.Context, from *bucket.Upload, to string) error
+	Renew(ctx context.Context, key string, age time.Duration) error
 	List(ctx context.Context, prefix string, yield func(bucket.Entry) error) error
 	Remove(ctx context.Context, keys []string) error
 }

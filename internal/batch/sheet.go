@@ -49,11 +49,11 @@ func (r *Runner) submit(ctx context.Context, in Input) (*Output, error) {
 	if !layout.ValidID(in.Scan) {
 		return nil, fault(BadInput, "a step without its scan")
 	}
-	pattern, err := r.pattern(ctx, in)
+	terms, err := r.terms(ctx, in)
 	if err != nil {
 		return nil, err
 	}
-	terms, err := r.terms(ctx, in)
+	pattern, err := r.pattern(ctx, in)
 	if err != nil {
 		return nil, err
 	}

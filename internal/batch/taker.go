@@ -1,6 +1,11 @@
 package batch
 
-import "context"
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"time"
+)
 
 // sheet is a line of the manifest: a row of the tables.
 type sheet struct {
@@ -29,12 +34,29 @@ type taker struct {
 	in      Input
 	pattern *pattern
 	terms   *terms
+	end     time.Time // of what this invocation begins
+	// splitting lets one file be taken apart at a time, for it is in memory.
+	splitting chan struct{}
 }
 
 // sheet is one that can be recognized.
 func (t *taker) sheet(ctx context.Context, image, scan string) (sheet, error) {
 	one := sheet{Image: image, Scan: scan, Sheet: sheetOf(scan, t.pattern.digest, t.terms.Threshold)}
 	result, ok, err := t.result(ctx, callerOf(t.in.Prefix), one.Sheet)
-	one.Known = ok && settled(result, t.terms.resubmit())
-	return one, err
+	if err != nil || !ok || !settled(result, t.terms.resubmit()) {
+		return one, err
+	}
+	err = t.Files.Renew(ctx, resultKey(callerOf(t.in.Prefix), one.Sheet), renewed)
+	if errors.Is(err, fs.ErrNotExist) {
+		return one, nil // its life ended just now
+	}
+	if err != nil {
+		return one, unavailable("renewing a result", err)
+	}
+	one.Known = true
+	return one, nil
 }
+
+// renewed is how old a result may be that a batch relies on. An older one is written
+// anew, for a batch may take two days, and the bucket keeps it for three at least.
+const renewed = 12 * time.Hour

@@ -75,6 +75,17 @@ func (f Files) Copy(ctx context.Context, from *Upload, to string) error {
 	return fileFault(err)
 }
 
+// Renew has an object that is older than age count as one that was written now: the
+// bucket's lifecycle goes by that. S3 copies an object onto itself where what is said about
+// it is replaced.
+func (f Files) Renew(ctx context.Context, key string, age time.Duration) error {
+	found, err := f.Find(ctx, key)
+	if err != nil || time.Since(found.modified) < age {
+		return err
+	}
+	return f.Copy(ctx, found, key)
+}
+
 // escaped is a key in a header. S3 takes a plus for a space.
 func escaped(key string) string {
 	return strings.ReplaceAll((&url.URL{Path: key}).EscapedPath(), "+", "%2B")

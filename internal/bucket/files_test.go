@@ -9,10 +9,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"omr-relay/internal/bucket"
 	"omr-relay/internal/problem"
+	"omr-relay/internal/sandbox"
 )
 
 func read(t *testing.T, files bucket.Files, key string) string {
@@ -63,6 +65,39 @@ func TestFiles(t *testing.T) {
 	if found, err := files.Find(t.Context(), "batches/empty"); err != nil || found.Size != 0 || len(found.Head) != 0 {
 		t.Errorf("%+v, %v", found, err)
 	}
+}
+
+// What is renewed is what it was, and counts as written now.
+func TestRenew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s3 := &sandbox.S3{}
+		files := bucketAt("http://s3.test", &http.Client{Transport: sandbox.InProcess(s3)}).Files()
+		copies := 0
+		s3.Respond(func(_ http.ResponseWriter, r *http.Request) bool {
+			if r.Header.Get("X-Amz-Copy-Source") != "" {
+				copies++
+			}
+			return false
+		})
+		const key = "sheets/aws/1.json"
+		s3.SetObject(key, []byte("{}"))
+		for i, tt := range []struct {
+			after  time.Duration
+			copies int
+		}{{time.Hour, 0}, {time.Hour, 1}, {time.Hour, 1}, {time.Hour, 2}} {
+			time.Sleep(tt.after)
+			if err := files.Renew(t.Context(), key, 2*time.Hour); err != nil || copies != tt.copies {
+				t.Errorf("%d: %v, %d copies", i, err, copies)
+			}
+		}
+		if got, _ := s3.Object(key); string(got) != "{}" {
+			t.Errorf("it is %q", got)
+		}
+		s3.RemoveObject(key)
+		if err := files.Renew(t.Context(), key, 0); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("of what is missing: %v", err)
+		}
+	})
 }
 
 func TestFilesAreListedAndRemoved(t *testing.T) {

@@ -17,8 +17,8 @@ import (
 const copySource = "X-Amz-Copy-Source"
 
 // copyObject copies an object within the bucket: its type included, or with the
-// request's where that is to replace it. Like S3 it copies none onto itself, which would
-// change nothing.
+// request's where that is to replace it. Like S3 it copies one onto itself in that case
+// alone: in the other it would change nothing.
 func (s *S3) copyObject(w http.ResponseWriter, r *http.Request, key string, body []byte) *s3Fault {
 	given := r.Header.Get(copySource)
 	source, err := url.PathUnescape(given)
@@ -33,7 +33,7 @@ func (s *S3) copyObject(w http.ResponseWriter, r *http.Request, key string, body
 		return invalidArgument("Copy Source must mention the source bucket and key: sourcebucket/sourcekey", copySource, given)
 	case bucket != s.Bucket:
 		return s3FaultOf(gofakes3.ErrNoSuchBucket).with("BucketName", bucket)
-	case from == key:
+	case from == key && r.Header.Get("X-Amz-Metadata-Directive") != "REPLACE":
 		return &s3Fault{
 			status: http.StatusBadRequest, code: "InvalidRequest",
 			message: "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.",
