@@ -369,6 +369,18 @@ def failing():
         raise AssertionError(f"it took {took:.0f} s to see that the secret is rejected")
     tell("accept-any")
     same("taken", submitted()["submissions"], 0)
+    # One that a sheet finds out while the others are under way: the map fails, and the batch by the sheet's name.
+    uploaded("batches/rejected/", FEWER)
+    tell("slow", {"milliseconds": 200})
+    execution = start("batches/rejected/")
+    until("5 sheets", lambda: submitted()["submissions"] >= 5)
+    tell("accept", WRONG)
+    tell("revoke")
+    ended(execution, "FAILED", "CredentialsRejected")
+    tell("accept-any")
+    tell("slow", {"milliseconds": 0})
+    if not 5 <= submitted()["submissions"] < sheets(FEWER):
+        raise AssertionError(f"{submitted()['submissions']} sheets were submitted")
 
 
 def keys():

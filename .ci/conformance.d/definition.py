@@ -24,7 +24,7 @@ AWS_ALONE = {
     'Field "CSVHeaderLocation" not allowed in State Machine.States.Sheets.ItemReader.ReaderConfig',
 }
 # What LocalStack cannot run, no check would have seen run.
-NEVER_RUN = ("JSONata", "ItemBatcher", "http:invoke", "States.ALL", "States.TaskFailed", "Catch")
+NEVER_RUN = ("JSONata", "ItemBatcher", "http:invoke", "States.TaskFailed")
 # Repeated are what the function itself calls passing, what Lambda says of itself, and an invocation that broke off: each
 # step may be run twice, and finds out by the bucket what the first has done.
 REPEATED = {
@@ -95,8 +95,11 @@ def by_promise(definition, template):
                 if member.removesuffix(".$") not in members:
                     yield f"{name} hands on {member}, which the function does not know"
             for retrier in state.get("Retry", [{"ErrorEquals": []}]):
-                if set(retrier["ErrorEquals"]) != REPEATED:
+                # What Explain fails by is what the map did.
+                if set(retrier["ErrorEquals"]) != REPEATED - ({"Unavailable"} if name == "Explain" else set()):
                     yield f"{name} repeats {sorted(retrier['ErrorEquals'])}"
+        if "Catch" in state and name != "Sheets":
+            yield f"{name} catches, which no check has seen"
         if state.get("Type") == "Wait" and "SecondsPath" not in state:
             yield f"{name} does not wait as long as it is told to"
     if known != steps:
@@ -107,7 +110,8 @@ def by_promise(definition, template):
 def map_faults(sheets):
     for member, value in {
             "Type": "Map", "Label": "Sheets", "ItemSelector": SHEET, "ToleratedFailureCount": 0, "ResultPath": None,
-            "MaxConcurrencyPath": "$.manifest.is.concurrency"}.items():
+            "MaxConcurrencyPath": "$.manifest.is.concurrency",
+            "Catch": [{"ErrorEquals": ["States.ALL"], "ResultPath": None, "Next": "Explain"}]}.items():
         if sheets.get(member) != value:
             yield f"the map's {member} is {sheets.get(member)}"
     if sheets.get("ItemProcessor", {}).get("ProcessorConfig") != {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}:
@@ -138,8 +142,10 @@ def spoilt(definition):
     yield spoil("cfn-lint E3601: 'first' is not of type", lambda top, sheet, _: again(top["Erase"]).update(MaxAttempts="first"))
     yield spoil("cfn-lint E3601", lambda top, sheet, whole: whole.pop("StartAt"))
     yield spoil("it has to be told of", lambda top, sheet, _: top["Sheets"]["ItemReader"]["Parameters"].update(Bucket="${Bucket}"))
-    yield spoil("it has States.ALL", lambda top, sheet, _: again(sheet["Submit"]).update(ErrorEquals=["States.ALL"]))
-    yield spoil("it has Catch", lambda top, sheet, _: top["Merge"].update(Catch=[{"ErrorEquals": ["Unavailable"], "Next": "Gone"}]))
+    yield spoil("Submit repeats", lambda top, sheet, _: again(sheet["Submit"]).update(ErrorEquals=["States.ALL"]))
+    yield spoil("the map's Catch is", lambda top, sheet, _: top["Sheets"]["Catch"][0].update(Next="Merge"))
+    yield spoil("Explain repeats", lambda top, sheet, _: again(top["Explain"])["ErrorEquals"].append("Unavailable"))
+    yield spoil("Merge catches", lambda top, sheet, _: top["Merge"].update(Catch=[{"ErrorEquals": ["Unavailable"], "Next": "Gone"}]))
     yield spoil("Preflight repeats", lambda top, sheet, _: again(top["Preflight"])["ErrorEquals"].append("CredentialsRejected"))
     yield spoil("Fetch repeats []", lambda top, sheet, _: sheet["Fetch"].pop("Retry"))
     yield spoil("Submit repeats", lambda top, sheet, _: again(sheet["Submit"])["ErrorEquals"].remove("Runtime.ExitError"))

@@ -10,6 +10,7 @@
 //	merge.go     results → the three tables
 //	tables.go    the tables, written a row at a time
 //	reason.go    why a person must look at a sheet, in words
+//	explain.go   by which fault the map failed
 //	sheet.go     one sheet: submitted once, and fetched
 //	failed.go    what a failed call means, for the sheet or for all
 //	pace.go      a map that goes slower where the upstream asks for it
@@ -48,6 +49,7 @@ var steps = map[string]func(*Runner, context.Context, Input) (*Output, error){
 	"fetch":     (*Runner).fetch,
 	"merge":     (*Runner).merge,
 	"erase":     (*Runner).erase,
+	"explain":   (*Runner).explain,
 }
 
 // Known reports whether there is a step of that name, which then may be logged.
@@ -56,11 +58,6 @@ func Known(step string) bool { return steps[step] != nil }
 // Run runs one step. It blocks until shortly before ctx ends at the latest; its errors
 // are [*Fault]. It does not panic.
 func (r *Runner) Run(ctx context.Context, in Input) (out *Output, err error) {
-	defer func() {
-		if cause := recover(); cause != nil {
-			out, err = nil, failed(problem.Panicked(cause))
-		}
-	}()
 	step := steps[in.Step]
 	if step == nil {
 		return nil, fault(BadInput, "there is no such step")
@@ -68,6 +65,19 @@ func (r *Runner) Run(ctx context.Context, in Input) (out *Output, err error) {
 	if err := validPrefix(in.Prefix); err != nil {
 		return nil, err
 	}
+	if out, err = r.run(ctx, step, in); err != nil {
+		_ = safely(func() error { r.leaveWord(ctx, in, err); return nil })
+	}
+	return out, err
+}
+
+// run runs a step within ctx, less a reserve.
+func (r *Runner) run(ctx context.Context, step func(*Runner, context.Context, Input) (*Output, error), in Input) (out *Output, err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			out, err = nil, failed(problem.Panicked(cause))
+		}
+	}()
 	if end, ok := ctx.Deadline(); ok {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithDeadline(ctx, end.Add(-budget.AnswerReserve))

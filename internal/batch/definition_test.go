@@ -30,6 +30,9 @@ func (s *state) nexts() (all []string) {
 	for _, c := range s.Choices {
 		all = append(all, c.Next)
 	}
+	for _, c := range s.Catch {
+		all = append(all, c.Next)
+	}
 	for _, name := range []string{s.Next, s.Default} {
 		if name != "" {
 			all = append(all, name)
@@ -142,7 +145,7 @@ func TestDefinitionSpeaksTheStepsLanguage(t *testing.T) {
 			t.Errorf("%s is %s", name, s.Resource)
 		}
 	})
-	if slices.Sort(steps); fmt.Sprint(steps) != "[erase fetch manifest merge preflight submit]" {
+	if slices.Sort(steps); fmt.Sprint(steps) != "[erase explain fetch manifest merge preflight submit]" {
 		t.Errorf("steps %v", steps)
 	}
 }
@@ -189,7 +192,14 @@ func TestDefinitionRetriesNoVerdict(t *testing.T) {
 				t.Errorf("%s is tried again after %s", name, e)
 			}
 		}
-		for _, e := range []string{"Unavailable", "Lambda.Unknown", "Lambda.TooManyRequestsException", "Lambda.ServiceException", "Lambda.ClientExecutionTimeoutException", "Sandbox.Timedout", "Runtime.ExitError", "Runtime.OutOfMemory"} {
+		again := []string{"Unavailable", "Lambda.Unknown", "Lambda.TooManyRequestsException", "Lambda.ServiceException", "Lambda.ClientExecutionTimeoutException", "Sandbox.Timedout", "Runtime.ExitError", "Runtime.OutOfMemory"}
+		if name == "Explain" {
+			again = again[1:] // it is what the map failed by
+		}
+		if slices.Contains(r.ErrorEquals, "Unavailable") != (name != "Explain") {
+			t.Errorf("%s is tried again after %v", name, r.ErrorEquals)
+		}
+		for _, e := range again {
 			if !slices.Contains(r.ErrorEquals, e) {
 				t.Errorf("%s is not tried again after %s", name, e)
 			}
@@ -200,7 +210,7 @@ func TestDefinitionRetriesNoVerdict(t *testing.T) {
 			t.Errorf("%s: %+v", name, r)
 		}
 	})
-	if m := d.States["Sheets"]; *m.ToleratedFailureCount != 0 || len(m.Retry) != 0 {
+	if m := d.States["Sheets"]; *m.ToleratedFailureCount != 0 || len(m.Retry) != 0 || len(m.Catch) != 1 || m.Catch[0].Next != "Explain" || m.Catch[0].ResultPath != nil {
 		t.Error("the map goes on after a failure of the system's")
 	}
 	if budget.BatchFunction > 15*time.Minute {
@@ -232,7 +242,7 @@ func TestDefinitionIsPlain(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := theDefinition(t)
-	if n := strings.Count(string(text), "${BatchFunction}"); n != 6 {
+	if n := strings.Count(string(text), "${BatchFunction}"); n != 7 {
 		t.Errorf("%d tasks name the function", n)
 	}
 	processor := definition.(map[string]any)["States"].(map[string]any)["Sheets"].(map[string]any)["ItemProcessor"].(map[string]any)["ProcessorConfig"]

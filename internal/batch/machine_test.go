@@ -31,6 +31,7 @@ type state struct {
 	Parameters, ResultSelector, Result    any
 	ResultPath                            *string
 	Retry                                 []retrier
+	Catch                                 []catcher
 	Choices                               []choice
 	SecondsPath, MaxConcurrencyPath       string
 	ItemReader, ItemSelector              any
@@ -59,6 +60,12 @@ type retrier struct {
 	ErrorEquals                               []string
 	IntervalSeconds, BackoffRate, MaxAttempts float64
 	MaxDelaySeconds                           float64
+}
+
+type catcher struct {
+	ErrorEquals []string
+	ResultPath  *string
+	Next        string
 }
 
 type choice struct {
@@ -129,7 +136,7 @@ func (x *execution) states(ctx context.Context, d *definition, data any, object 
 		x.ran[name]++
 		x.mu.Unlock()
 		var err error
-		next := s.Next
+		input, next := data, s.Next
 		switch s.Type {
 		case "Choice":
 			next = s.choose(data)
@@ -151,6 +158,10 @@ func (x *execution) states(ctx context.Context, d *definition, data any, object 
 		default:
 			x.t.Fatalf("%s is a %s", name, s.Type)
 		}
+		if f, ok := errors.AsType[*failure](err); ok && s.catches(f.name) {
+			data, name = input, s.Catch[0].Next // its ResultPath is null
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -162,6 +173,12 @@ func (x *execution) states(ctx context.Context, d *definition, data any, object 
 		}
 		name = next
 	}
+}
+
+// catches reports whether the only catcher takes an error. Where the execution's own time
+// is over, nothing is caught.
+func (s *state) catches(name string) bool {
+	return len(s.Catch) > 0 && (slices.Contains(s.Catch[0].ErrorEquals, "States.ALL") || slices.Contains(s.Catch[0].ErrorEquals, name))
 }
 
 func (s *state) choose(data any) string {
@@ -329,6 +346,9 @@ func (x *execution) each(ctx context.Context, s *state, data any, object map[str
 			defer func() { <-slots }()
 			// A child is an execution of its own, and its context object another.
 			if _, err := x.states(ctx, s.ItemProcessor, input, map[string]any{"Execution": map[string]any{"Id": "child"}}); err != nil {
+				if _, ok := errors.AsType[*failure](err); ok {
+					err = &failure{"States.ExceedToleratedFailureThreshold", "whatever the child failed by"}
+				}
 				cancel(err)
 			}
 		})
