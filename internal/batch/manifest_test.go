@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -135,7 +136,7 @@ func TestResultsAreRenewed(t *testing.T) {
 		}{{0, 0}, {time.Hour, 0}, {12 * time.Hour, 4}, {time.Hour, 0}} {
 			time.Sleep(tt.after)
 			onto = nil
-			if out, err := w.execution(t, fmt.Sprint(i)).run(exam); err != nil || fmt.Sprint(out) != "map[answered:4 exceptions:0 sheets:4]" {
+			if out, err := w.execution(t, strconv.Itoa(i)).run(exam); err != nil || fmt.Sprint(out) != "map[answered:4 exceptions:0 sheets:4]" {
 				t.Fatalf("%v, %v", out, err)
 			}
 			if len(onto) != tt.renewed || tt.renewed > 0 && !strings.Contains(onto[0], "/sheets/aws/") {
