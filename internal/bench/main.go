@@ -8,6 +8,7 @@
 //	go -C internal/bench run . -scenario json,cold
 //	go -C internal/bench run . -also PATH,PATH     other builds of the relay beside it
 //	go -C internal/bench run . -profile FILE       no peers: record a CPU profile
+//	go -C internal/bench run . -sizing             no peers: the relay at the memory sizes of Lambda
 //
 // It needs Linux; the scenario at a CPU quota needs the right to make a cgroup,
 // and says so where that is missing. See allocs for the account of allocations.
@@ -43,6 +44,7 @@
 //	stats.go       medians and ratios
 //	report.go      the table
 //	profile.go     recording a CPU profile
+//	sizing.go      the relay at the memory sizes of Lambda
 package main
 
 import (
@@ -74,6 +76,7 @@ type options struct {
 	scenarios string
 	also      string
 	profile   string
+	sizing    bool
 }
 
 func parse(args []string) (options, error) {
@@ -83,6 +86,7 @@ func parse(args []string) (options, error) {
 	flags.StringVar(&o.scenarios, "scenario", "", "comma-separated `names`, or parts of them; one of "+strings.Join(names(scenarios), " "))
 	flags.StringVar(&o.also, "also", "", "comma-separated `paths` of further bootstraps to run beside the others, such as other builds of the relay")
 	flags.StringVar(&o.profile, "profile", "", "run the relay alone through the warm scenarios and write its CPU profile to `file`")
+	flags.BoolVar(&o.sizing, "sizing", false, "run the relay alone at the CPU shares of Lambda's memory sizes, and print the table of docs/operations.md")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
@@ -135,6 +139,9 @@ func run(ctx context.Context, args []string) error {
 	}
 	if o.profile != "" {
 		return b.recordProfile(ctx, chosen, o.profile)
+	}
+	if o.sizing {
+		return b.sizing(ctx, dir, os.Stdout)
 	}
 	if b.programs, err = buildAll(ctx, b.root, dir, o.also); err != nil {
 		return err

@@ -29,7 +29,7 @@ func (b *bench) recordProfile(ctx context.Context, chosen []scenario, path strin
 	args := []string{"tool", "pprof", "-proto", "-output", path}
 	for i := range chosen {
 		s := chosen[i]
-		if s.cold || s.quota || s.countTokens {
+		if s.cold || s.share > 0 || s.countTokens {
 			continue
 		}
 		one := filepath.Join(b.dir, s.name+".pprof")

@@ -14,9 +14,9 @@ import (
 type quota struct{ dir string }
 
 const (
-	// lambdaShare is what a function of 128 MB gets of a CPU: a full one comes
-	// with 1,769 MB.
-	lambdaShare = 0.07
+	// fullCPU is the memory, in MB, with which a function gets a whole CPU, and less by
+	// as much as it has less: https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
+	fullCPU = 1769
 	// A short period spreads the share evenly, so that no call is lucky enough
 	// to fit into what was saved up.
 	quotaPeriod = 20 * time.Millisecond
@@ -28,20 +28,23 @@ type unavailableError struct{ err error }
 func (e *unavailableError) Error() string { return e.err.Error() }
 func (e *unavailableError) Unwrap() error { return e.err }
 
+// shareOf is what a function of so much memory, in MB, gets of a CPU.
+func shareOf(memory int) float64 { return min(float64(memory)/fullCPU, 1) }
+
 // newQuota makes the cgroup: of version 2 where the CPU controller is there, or
 // else of version 1. The error is an [*unavailableError].
-func newQuota(name string) (*quota, error) {
+func newQuota(name string, share float64) (*quota, error) {
 	name = "omr-relay-bench-" + strconv.Itoa(os.Getpid()) + "-" + name
 	period := quotaPeriod.Microseconds()
-	share := int64(lambdaShare * float64(period))
-	q, err := newGroup("/sys/fs/cgroup", name, map[string]string{"cpu.max": fmt.Sprintf("%d %d", share, period)})
+	slice := int64(share * float64(period))
+	q, err := newGroup("/sys/fs/cgroup", name, map[string]string{"cpu.max": fmt.Sprintf("%d %d", slice, period)})
 	if err == nil {
 		return q, nil
 	}
 	for _, mount := range []string{"/sys/fs/cgroup/cpu", "/sys/fs/cgroup/cpu,cpuacct"} {
 		q, errV1 := newGroup(mount, name, map[string]string{
 			"cpu.cfs_period_us": strconv.FormatInt(period, 10),
-			"cpu.cfs_quota_us":  strconv.FormatInt(share, 10),
+			"cpu.cfs_quota_us":  strconv.FormatInt(slice, 10),
 		})
 		if errV1 == nil {
 			return q, nil

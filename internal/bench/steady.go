@@ -44,8 +44,8 @@ func (b *bench) epoch(ctx context.Context, s scenario, c call, up *upstream, out
 	procs := make([]*process, len(b.programs))
 	for i, p := range b.programs {
 		var q *quota
-		if s.quota {
-			if q, err = newQuota(p.name); err != nil {
+		if s.share > 0 {
+			if q, err = newQuota(p.name, s.share); err != nil {
 				return err
 			}
 			defer func() { err = errors.Join(err, q.remove()) }()
