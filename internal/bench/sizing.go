@@ -32,12 +32,11 @@ func (b *bench) sizing(ctx context.Context, dir string, out io.Writer) error {
 		return err
 	}
 	b.programs = []program{relay}
-	head, rule := "| body |", "|---|"
+	_, _ = fmt.Fprint(out, "| body |")
 	for _, memory := range memorySizes {
-		head += fmt.Sprintf(" %d MB |", memory)
-		rule += "---|"
+		_, _ = fmt.Fprintf(out, " %d MB |", memory)
 	}
-	_, _ = fmt.Fprintf(out, "%s CPU | peak memory |\n%s---|---|\n", head, rule)
+	_, _ = fmt.Fprintf(out, " CPU | peak memory |\n|%s\n", strings.Repeat("---|", len(memorySizes)+3))
 	for _, p := range payloads {
 		var row strings.Builder
 		cpu, peak := 0.0, 0.0
