@@ -370,6 +370,7 @@ def failing():
             ("batches/no-scans/", "NoScans"), ("batches/no-pattern/", "PatternMissing"), ("batches/nothing/", "PatternMissing"),
             ("uploads/", "BadInput"), (EXAM.rstrip("/"), "BadInput")):
         ended(start(prefix), "FAILED", error)
+    explained()
     tell("accept", WRONG)
     tell("revoke")
     global function_name
@@ -381,7 +382,6 @@ def failing():
         raise AssertionError(f"it took {took:.0f} s to see that the secret is rejected")
     tell("accept-any")
     same("taken", submitted()["submissions"], 0)
-    explained()
 
 
 def explained():
