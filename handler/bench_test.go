@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"omr-relay/handler"
+	"omr-relay/internal/app"
 )
 
 // A form of 2.6 MB with its pattern makes a body of 3.6 MB.
@@ -42,7 +43,8 @@ func BenchmarkInvoke(b *testing.B) {
 					return respond(http.StatusOK, nil, bench.response), nil
 				}),
 				Streaming: bench.streamed,
-				Tokens:    tokens(func(context.Context, time.Duration) (time.Duration, error) { return time.Hour, nil }),
+				Log:       app.NewLogger(io.Discard, 0), Metrics: true,
+				Tokens: tokens(func(context.Context, time.Duration) (time.Duration, error) { return time.Hour, nil }),
 			})
 			payload := bench.event.payload()
 			b.SetBytes(int64(len(payload) + len(bench.response)))

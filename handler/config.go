@@ -2,17 +2,17 @@ package handler
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"omr-relay/handler/batches"
 	"omr-relay/handler/gateway"
 	"omr-relay/handler/recognize"
+	"omr-relay/internal/callrecord"
 	"omr-relay/internal/idempotency"
-	"omr-relay/internal/metric"
 )
 
 // Config is what a Handler needs. BaseURL, Relay, Connect and Tokens are required.
@@ -45,9 +45,8 @@ type Config struct {
 	Batches *batches.Config
 	// Log gets one line per invocation; nil is silent.
 	Log *slog.Logger
-	// Metrics gets lines in CloudWatch's embedded metric format; nil is none.
-	// Write is called with one whole line at a time.
-	Metrics io.Writer
+	// Metrics has the numbers in those lines be metrics of CloudWatch's.
+	Metrics bool
 }
 
 // UploadForm is what a scan is uploaded by: a POST to URL of multipart/form-data,
@@ -72,10 +71,12 @@ type Tokens interface {
 // Handler serves invocations. It implements lambda.Handler and is safe for
 // concurrent use. It keeps nothing of an event after its answer is done with.
 type Handler struct {
-	cfg     Config
-	log     *slog.Logger
-	metrics metric.Counter
-	cors    cors
+	cfg  Config
+	log  *slog.Logger
+	cors cors
+
+	served     atomic.Bool        // the first event has come
+	prefetched callrecord.Minting // for its log line
 
 	recognizer, generator tasks
 	batches               tasks // nil where there are none
@@ -89,6 +90,10 @@ type tasks interface {
 	Delete(ctx context.Context, req *gateway.Request, id string) (*gateway.Answer, error)
 }
 
+// Prefetched tells what was done for a token before the first event: that one's log
+// line has it. It must have been called, if at all, before that event.
+func (h *Handler) Prefetched(did callrecord.Minting) { h.prefetched = did }
+
 // New returns a Handler. It makes no call.
 func New(cfg Config) *Handler {
 	if cfg.WarmupInterval <= 0 {
@@ -100,7 +105,7 @@ func New(cfg Config) *Handler {
 	}
 	upstream := recognize.Config{Transport: cfg.Relay, BaseURL: cfg.BaseURL, FindUpload: cfg.FindUpload, Ledger: cfg.Ledger}
 	h := &Handler{
-		cfg: cfg, log: log, metrics: metric.Counter{W: cfg.Metrics}, cors: cors{cfg.AllowOrigin},
+		cfg: cfg, log: log, cors: cors{cfg.AllowOrigin},
 		recognizer: recognize.NewRecognizer(upstream), generator: recognize.NewGenerator(upstream),
 	}
 	if cfg.Batches != nil {

@@ -74,7 +74,7 @@ func fixtureOf(cfg handler.Config) *fixture {
 	if cfg.Tokens == nil {
 		cfg.Tokens = tokens(func(context.Context, time.Duration) (time.Duration, error) { return time.Hour, nil })
 	}
-	cfg.Log, cfg.Metrics = app.NewLogger(&f.out, 0), &f.out
+	cfg.Log, cfg.Metrics = app.NewLogger(&f.out, 0), true
 	f.Handler = handler.New(cfg)
 	return f
 }

@@ -59,7 +59,7 @@ func (h *Handler) Respond(ctx context.Context, payload []byte) (*Response, error
 }
 
 func (h *Handler) respond(ctx context.Context, payload []byte, streaming bool) (*Response, error) {
-	inv := &invocation{id: requestID(ctx), began: time.Now()}
+	inv := &invocation{id: requestID(ctx), began: time.Now(), first: h.served.CompareAndSwap(false, true)}
 	ctx, cancel := withinBudget(ctx)
 	ctx, inv.record = callrecord.With(ctx)
 	r := &Response{handler: h, inv: inv, ctx: ctx, cancel: cancel}

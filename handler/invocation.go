@@ -11,11 +11,12 @@ import (
 type invocation struct {
 	id       string // the Lambda request id
 	began    time.Time
+	first    bool           // of this environment
 	event    *gateway.Event // nil if it could not be decoded
 	route    string
 	status   int           // of the answer
 	bytesOut int           // of its body
-	upstream time.Duration // spent on the upstream, waiting for a token included
+	taken    time.Duration // spent on whoever takes a streamed answer
 	err      error         // why the relay itself answered, or failed
 	record   *callrecord.Record
 }

@@ -10,100 +10,111 @@ import (
 	"omr-relay/internal/problem"
 )
 
-// logInvocation writes the invocation's one line. It names the route and not
-// the path, sizes and not contents; causes come as problem.Describe words them.
+// logInvocation writes the invocation's one line, whose numbers are CloudWatch's
+// metrics. It names the route and not the path, sizes and not contents; causes come as
+// problem.Describe words them.
 func (h *Handler) logInvocation(ctx context.Context, inv *invocation) {
+	line := metric.NewLine(ctx, h.cfg.Metrics)
+	if inv.first {
+		line.Count(metric.ColdStarts, 1)
+		all := h.prefetched
+		all.Add(inv.record.Minting)
+		inv.record.Minting = all
+	}
 	level := slog.LevelInfo
-	attrs := make([]slog.Attr, 0, 16)
-	add := func(attr slog.Attr) { attrs = append(attrs, attr) }
-	add(slog.String("requestId", inv.id))
-	if inv.event == nil {
+	switch {
+	case inv.event == nil:
+		level = slog.LevelError
+		line.Minting(inv.record.Minting)
 		// decode's errors name the kind of what came and quote nothing of it.
-		h.log.LogAttrs(ctx, slog.LevelError, "invocation", append(attrs, slog.String("error", inv.err.Error()))...)
-		return
+		line.Text("error", inv.err.Error())
+	case inv.event.Request != nil:
+		level = logCall(line, inv)
+	default:
+		level = logWarmUp(line, inv)
 	}
-	add(slog.String("event", string(inv.event.Kind)))
-	if req := inv.event.Request; req != nil {
-		add(slog.String("method", knownMethod(req.Method)))
-		add(slog.String("route", inv.route))
-		add(slog.Int("status", inv.status))
-		if inv.record.UpstreamStatus != 0 {
-			add(slog.Int("upstream_status", inv.record.UpstreamStatus))
-		}
-		if req.Caller.KeyID != "" {
-			add(slog.String("api_key_id", req.Caller.KeyID))
-		}
-		if req.Caller.Principal != "" {
-			add(slog.String("caller", req.Caller.Principal))
-		}
-		add(slog.Int("bytes_in", len(req.Body.B)))
-		add(slog.Int("bytes_out", inv.bytesOut))
-		if inv.record.Batch != "" {
-			add(slog.String("batch", inv.record.Batch))
-		}
-		if n := inv.record.UploadBytes; n > 0 {
-			add(slog.Int64("upload_bytes", n))
-			h.metrics.Bytes("UploadBytes", n)
-		}
-		if err := inv.record.LedgerErr; err != nil {
-			level = slog.LevelWarn
-			add(slog.String("idempotency_error", err.Error()))
-		}
-	} else {
-		add(slog.Bool("warm", inv.err == nil))
-		if inv.err != nil {
-			level = slog.LevelWarn
-		}
+	line.Write(ctx, h.log, level, "invocation")
+}
+
+// logCall tells of an HTTP event.
+func logCall(line *metric.Line, inv *invocation) slog.Level {
+	req, record, level := inv.event.Request, inv.record, slog.LevelInfo
+	line.Text("event", string(inv.event.Kind))
+	if id := metric.TraceID(req.Header.Get("Traceparent")); id != "" {
+		line.Text("trace_id", id)
 	}
-	if inv.record.Token != "" {
-		add(slog.String("token", string(inv.record.Token)))
-		if err := inv.record.RefreshErr; err != nil {
-			add(slog.String("refresh_error", problem.From(err).Error()))
-		}
-		add(slog.Int("upstream_calls", inv.record.UpstreamCalls))
-		addTasks(add, inv.record)
-		add(millis("token_ms", inv.record.TokenTime))
-		add(millis("upstream_ms", max(inv.upstream-inv.record.TokenTime, 0)))
-		h.countCalls(inv)
+	line.Text("method", knownMethod(req.Method))
+	route := inv.route
+	if route == "" {
+		route = "other"
 	}
-	add(millis("duration_ms", time.Since(inv.began)))
+	line.Count(metric.Calls, 1, route, statusClass(inv.status))
+	line.Add(slog.Int("status", inv.status))
+	if record.UpstreamStatus != 0 {
+		line.Add(slog.Int("upstream_status", record.UpstreamStatus))
+	}
+	if req.Caller.KeyID != "" {
+		line.Text("api_key_id", req.Caller.KeyID)
+	}
+	if req.Caller.Principal != "" {
+		line.Text("caller", req.Caller.Principal)
+	}
+	line.Count(metric.BytesIn, int64(len(req.Body.B)))
+	line.Count(metric.BytesOut, int64(inv.bytesOut))
+	if record.Batch != "" {
+		line.Text("batch", record.Batch)
+	}
+	if record.UploadBytes > 0 {
+		line.Count(metric.UploadBytes, record.UploadBytes)
+	}
+	if err := record.LedgerErr; err != nil {
+		level = slog.LevelWarn
+		line.Text("idempotency_error", err.Error())
+	}
+	line.Invocation(record)
+	took := time.Since(inv.began)
+	if record.UpstreamCalls > 0 {
+		line.Time(metric.Overhead, max(took-record.UpstreamTime()-record.Waited-inv.taken, 0))
+	}
+	line.Millis("duration_ms", took)
+	if err := record.RefreshErr; err != nil {
+		line.Text("refresh_error", problem.From(err).Error())
+	}
+	if record.WaitErr != nil {
+		line.Text("wait_error", record.WaitErr.Error())
+	}
 	if inv.err != nil {
 		failure := problem.From(inv.err)
 		level = max(level, severity(failure.Code))
-		if inv.event.Request != nil {
-			h.metrics.Count("Problems", 1, metric.Dimension{Name: "Code", Value: string(failure.Code)})
-		}
-		add(slog.String("code", string(failure.Code)))
-		add(slog.String("error", failure.Error()))
+		line.Count(metric.Problems, 1, string(failure.Code))
+		line.Text("error", failure.Error())
 	}
-	h.log.LogAttrs(ctx, level, "invocation", attrs...)
+	return level
 }
 
-// addTasks says what was submitted and asked for. The ids are there whatever has
-// become of the answer: a submitted task is paid for.
-func addTasks(add func(slog.Attr), record *callrecord.Record) {
-	if record.Submissions+record.Polls == 0 {
-		return
+// logWarmUp tells of a warm-up. No call had to wait for what it minted.
+func logWarmUp(line *metric.Line, inv *invocation) slog.Level {
+	level, failures := slog.LevelInfo, int64(0)
+	if inv.err != nil {
+		level, failures = slog.LevelWarn, 1
 	}
-	add(slog.Int("submissions", record.Submissions))
-	add(slog.Int("polls", record.Polls))
-	if len(record.Tasks) > 0 {
-		add(slog.Any("tasks", record.Tasks))
+	if inv.record.Reason == callrecord.Expired {
+		inv.record.Reason = callrecord.WarmUp
 	}
-	if record.WaitErr != nil {
-		add(slog.String("wait_error", record.WaitErr.Error()))
+	line.Text("event", string(inv.event.Kind))
+	line.Add(slog.Bool("warm", inv.err == nil))
+	line.Count(metric.WarmUps, 1)
+	line.Count(metric.WarmUpFailures, failures)
+	line.Invocation(inv.record)
+	line.Millis("duration_ms", time.Since(inv.began))
+	if inv.err != nil {
+		failure := problem.From(inv.err)
+		level = max(level, severity(failure.Code))
+		line.Text("code", string(failure.Code))
+		line.Text("error", failure.Error())
 	}
+	return level
 }
 
-// millis gives a duration in milliseconds, to the microsecond.
-func millis(name string, d time.Duration) slog.Attr {
-	return slog.Float64(name, float64(d.Microseconds())/1000)
-}
-
-// countCalls counts the calls that went upstream, each of which may cost, by
-// the caller's key.
-func (h *Handler) countCalls(inv *invocation) {
-	if id := inv.event.Request.Caller.KeyID; id != "" && inv.record.UpstreamCalls > 0 {
-		h.metrics.Count("UpstreamCalls", inv.record.UpstreamCalls, metric.Dimension{Name: "ApiKeyId", Value: id})
-	}
-}
+// statusClass is the hundred that an answer's status is of.
+func statusClass(status int) string { return string(rune('0'+status/100)) + "xx" }

@@ -153,7 +153,7 @@ func TestLogLineOfAWait(t *testing.T) {
 		line, _, _ := strings.Cut(relay.out.String(), "\n")
 		leader.Wait()
 		golden(t, "log/wait.txt", []byte(line+"\n"))
-		if n := strings.Count(relay.out.String(), `"TokenMints":1`); n != 1 {
+		if n := strings.Count(relay.out.String(), `"mints":1`); n != 1 {
 			t.Errorf("%d mints counted", n)
 		}
 	})
@@ -167,7 +167,7 @@ func TestLoggedCauses(t *testing.T) {
 	} {
 		f := newFixture(func(*http.Request) (*http.Response, error) { return nil, err })
 		invoke(t, f, submitEvent())
-		if log := f.out.String(); !strings.Contains(log, `"code":"upstream_unreachable","error":"`+want+`"}`) {
+		if log := f.out.String(); !strings.Contains(log, `"code":"upstream_unreachable","problems":1,"error":"`+want+`",`) {
 			t.Errorf("logged %s, want %s", log, want)
 		}
 	}

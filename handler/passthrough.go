@@ -6,9 +6,10 @@ import (
 	"io"
 	"net/http"
 	"strings"
-	"time"
 
 	"omr-relay/handler/gateway"
+	"omr-relay/internal/callrecord"
+	"omr-relay/internal/omr"
 	"omr-relay/internal/problem"
 )
 
@@ -21,10 +22,9 @@ func (h *Handler) relay(ctx context.Context, inv *invocation, t target) (*gatewa
 	if err != nil {
 		return nil, err
 	}
-	began := time.Now()
 	// A RoundTripper, not a Client: redirects are the caller's to follow.
 	resp, err := h.cfg.Relay.RoundTrip(req) //nolint:bodyclose // whoever carries the answer out closes it
-	inv.upstream += time.Since(began)
+	countRelayed(inv.record, req.Method, t)
 	if err != nil {
 		return nil, upstreamFault(ctx, err, inv.record.Sent)
 	}
@@ -38,6 +38,19 @@ func (h *Handler) relay(ctx context.Context, inv *invocation, t target) (*gatewa
 		return nil, &problem.Error{Code: problem.UpstreamInvalidAnswer, Detail: "The upstream's answer has a status that is none. The call was made."}
 	}
 	return answer, nil
+}
+
+// countRelayed counts what the call is to the upstream. The paths of results are the
+// v5 API's, of both of its queues.
+func countRelayed(record *callrecord.Record, method string, t target) {
+	sent := record.UpstreamCalls - record.Repairs // a call that was rejected with 401 made no work
+	switch {
+	case method == http.MethodPost, method == http.MethodPut:
+		record.Billable += sent
+	case method == http.MethodGet && len(t.segments) == 4 && strings.HasPrefix(t.segments[0], "v5.") &&
+		(strings.EqualFold(t.segments[3], "Get"+string(omr.Recognition)) || strings.EqualFold(t.segments[3], "Get"+string(omr.Generation))):
+		record.Polls += sent
+	}
 }
 
 // upstreamRequest builds the call: method, path, query and body as the event
@@ -94,9 +107,9 @@ type upstreamBody struct {
 }
 
 func (b *upstreamBody) Read(p []byte) (int, error) {
-	began := time.Now()
+	b.inv.record.EnterUpstream()
+	defer b.inv.record.LeaveUpstream()
 	n, err := b.from.Read(p)
-	b.inv.upstream += time.Since(began)
 	if err != nil && !errors.Is(err, io.EOF) {
 		err = upstreamFault(b.ctx, err, b.inv.record.Sent)
 	}

@@ -79,6 +79,7 @@ func (r *Response) ContentType() string {
 func (r *Response) WriteTo(w io.Writer) (n int64, err error) {
 	began, sink := time.Now(), &timedWriter{w: w}
 	defer func() {
+		r.inv.taken = sink.took
 		if cause := recover(); cause != nil {
 			err = problem.Panicked(cause)
 		}

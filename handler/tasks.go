@@ -22,7 +22,6 @@ func (h *Handler) task(ctx context.Context, inv *invocation, t target, of tasks)
 	if req.Fault != nil {
 		return nil, req.Fault
 	}
-	defer func() { inv.upstream = inv.record.UpstreamTime }()
 	switch req.Method {
 	case http.MethodPost:
 		return of.Post(ctx, req)

@@ -10,6 +10,7 @@ import (
 
 	"omr-relay/internal/budget"
 	"omr-relay/internal/problem"
+	"omr-relay/internal/version"
 )
 
 // warmupMargin covers a ping that comes late: schedules keep to the minute.
@@ -22,7 +23,7 @@ func (h *Handler) warmUp(ctx context.Context, inv *invocation) (report []byte) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			inv.err = problem.Panicked(cause)
-			report = h.reportWarmUp(0, inv.err)
+			report = reportWarmUp(0, inv.err)
 		}
 	}()
 	// A warm-up that takes longer keeps the environment from real calls.
@@ -45,22 +46,19 @@ func (h *Handler) warmUp(ctx context.Context, inv *invocation) (report []byte) {
 		err = connected
 	}
 	inv.err = err
-	return h.reportWarmUp(left, err)
+	return reportWarmUp(left, err)
 }
 
-// reportWarmUp counts the outcome and puts it into the contract's JSON.
-func (h *Handler) reportWarmUp(left time.Duration, err error) []byte {
+// reportWarmUp puts the outcome into the contract's JSON.
+func reportWarmUp(left time.Duration, err error) []byte {
 	report := struct {
 		Warm           bool         `json:"warm"`
 		TokenExpiresIn int64        `json:"token_expires_in"`
 		Code           problem.Code `json:"code,omitempty"`
 	}{Warm: err == nil, TokenExpiresIn: int64(left / time.Second)}
-	failures := 0
 	if err != nil {
 		report.Code = problem.From(err).Code
-		failures = 1
 	}
-	h.metrics.Count("WarmUpFailures", failures)
 	out, _ := json.Marshal(report)
 	return out
 }
@@ -72,7 +70,7 @@ func (h *Handler) connect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	req.Header.Set("User-Agent", "omr-relay")
+	req.Header.Set("User-Agent", version.UserAgent)
 	resp, err := h.cfg.Connect.RoundTrip(req)
 	if err != nil {
 		return upstreamFault(ctx, err, false)

@@ -14,19 +14,21 @@ import (
 	"log/slog"
 	"os"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-lambda-go/lambda/messages"
-	"github.com/aws/aws-lambda-go/lambdacontext"
 
 	"omr-relay/internal/app"
 	"omr-relay/internal/batch"
 	"omr-relay/internal/callrecord"
 	"omr-relay/internal/config"
 	"omr-relay/internal/executions"
+	"omr-relay/internal/metric"
 	"omr-relay/internal/omr"
 	"omr-relay/internal/problem"
+	"omr-relay/internal/version"
 )
 
 func main() {
@@ -53,6 +55,7 @@ func (l libraryLog) Write(line []byte) (int, error) {
 type function struct {
 	runner *batch.Runner
 	log    *slog.Logger
+	served atomic.Bool // the first step
 }
 
 // newFunction builds it from the environment. An error has been logged in one line.
@@ -65,6 +68,7 @@ func newFunction(ctx context.Context, getenv func(string) string, stdout io.Writ
 		return nil, err
 	}
 	relay := app.New(cfg, app.Options{AWS: awsConfig, Log: stdout, Metrics: true})
+	relay.Log.LogAttrs(ctx, slog.LevelInfo, "start", slog.String("version", version.Version))
 	return &function{log: relay.Log, runner: &batch.Runner{
 		Files: relay.Bucket.Files(), Records: relay.Bucket.Records(""),
 		Client: &omr.Client{Transport: relay.Upstream, BaseURL: cfg.BaseURL}, Tokens: relay.Tokens,
@@ -98,7 +102,7 @@ func ownSettings(getenv func(string) string) (s settings, err error) {
 }
 
 // run is the Lambda handler. Its errors have the names that the state machine knows. The
-// line has no names of files, no keys, and nothing of what is on the sheets.
+// line is the metrics' as the relay's is. It has no names of files, no keys, and nothing of what is on the sheets.
 func (f *function) run(ctx context.Context, event json.RawMessage) (*batch.Output, error) {
 	began := time.Now()
 	ctx, record := callrecord.With(ctx)
@@ -108,28 +112,31 @@ func (f *function) run(ctx context.Context, event json.RawMessage) (*batch.Outpu
 	if json.Unmarshal(event, &in) == nil {
 		out, err = f.runner.Run(ctx, in)
 	}
+	line := metric.NewLine(ctx, true)
+	if f.served.CompareAndSwap(false, true) {
+		line.Count(metric.ColdStarts, 1)
+	}
 	step := "unknown"
 	if batch.Known(in.Step) {
 		step = in.Step
 	}
-	attrs := []slog.Attr{
-		slog.String("step", step), slog.Int("submissions", record.Submissions), slog.Int("polls", record.Polls),
-		slog.Float64("duration_ms", float64(time.Since(began).Microseconds())/1000),
-	}
-	if lc, ok := lambdacontext.FromContext(ctx); ok {
-		attrs = append(attrs, slog.String("request_id", lc.AwsRequestID))
-	}
+	line.Text("step", step)
+	line.Invocation(record)
+	line.Millis("duration_ms", time.Since(began))
 	if record.LedgerErr != nil {
-		attrs = append(attrs, slog.String("ledger_error", problem.Describe(record.LedgerErr)))
+		line.Text("ledger_error", problem.Describe(record.LedgerErr))
 	}
 	if err == nil {
-		f.log.LogAttrs(ctx, slog.LevelInfo, "step", append(attrs, slog.String("state", string(out.State)))...)
+		line.Text("state", string(out.State))
+		line.Write(ctx, f.log, slog.LevelInfo, "step")
 		return out, nil
 	}
 	name := batch.Failed
 	if failure, ok := errors.AsType[*batch.Fault](err); ok {
 		name = failure.Name
 	}
-	f.log.LogAttrs(ctx, slog.LevelWarn, "step", append(attrs, slog.String("error_name", string(name)), slog.String("error", err.Error()))...)
+	line.Text("error_name", string(name))
+	line.Text("error", err.Error())
+	line.Write(ctx, f.log, slog.LevelWarn, "step")
 	return nil, messages.InvokeResponse_Error{Type: string(name), Message: err.Error()}
 }

@@ -18,6 +18,7 @@ import (
 	"omr-relay/internal/budget"
 	"omr-relay/internal/config"
 	"omr-relay/internal/lambdaruntime"
+	"omr-relay/internal/version"
 )
 
 func main() {
@@ -64,6 +65,7 @@ func run(ctx context.Context, getenv func(string) string, stdout io.Writer, serv
 		return err
 	}
 	relay := app.New(cfg, app.Options{AWS: awsConfig, Log: stdout, Metrics: true})
+	relay.Log.LogAttrs(ctx, slog.LevelInfo, "start", slog.String("version", version.Version))
 	prefetch(ctx, relay)
 	if err := serve(relay); err != nil {
 		relay.Log.LogAttrs(ctx, slog.LevelError, "serving ended", slog.String("error", err.Error()))

@@ -166,7 +166,7 @@ func TestSlowRecords(t *testing.T) {
 			return false
 		})
 		got := r.post(t, form(scansForm(40), idempotencyKey, "k"))
-		if got.record.Submissions != 40 || got.record.LedgerErr != nil {
+		if got.record.Billable != 40 || got.record.LedgerErr != nil {
 			t.Errorf("%v", got)
 		}
 	})

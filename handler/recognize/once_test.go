@@ -232,8 +232,8 @@ func TestOnceGoesOnWithoutS3(t *testing.T) {
 			w.WriteHeader(http.StatusServiceUnavailable)
 			return true
 		})
-		if got := r.post(t, form(scansForm(count), idempotencyKey, "k")); got.record.Submissions == 0 || got.record.LedgerErr == nil {
-			t.Fatalf("%v: %d submissions, %v", got, got.record.Submissions, got.record.LedgerErr)
+		if got := r.post(t, form(scansForm(count), idempotencyKey, "k")); got.record.Billable == 0 || got.record.LedgerErr == nil {
+			t.Fatalf("%v: %d submissions, %v", got, got.record.Billable, got.record.LedgerErr)
 		}
 		r.s3.Respond(nil)
 		time.Sleep(time.Minute)

@@ -50,7 +50,7 @@ func TestOneCall(t *testing.T) {
 					t.Errorf("task %q is at %q", id, got.header.Get("Content-Location"))
 				}
 				r.wantCalls(t, 1, 2)
-				if got.record.Submissions != 1 || got.record.Polls != 2 || got.record.UpstreamCalls != 3 || r.mints.Load() != 1 {
+				if got.record.Billable != 1 || got.record.Polls != 2 || got.record.UpstreamCalls != 3 || r.mints.Load() != 1 {
 					t.Errorf("record %+v", got.record)
 				}
 				var sent struct {
@@ -239,7 +239,7 @@ func TestSeveral(t *testing.T) {
 				}
 			}
 			r.wantCalls(t, count, 2*count)
-			if len(got.record.Tasks) != count || got.record.Submissions != count || got.record.Polls != 2*count || r.mints.Load() != 1 {
+			if len(got.record.Tasks) != count || got.record.Billable != count || got.record.Polls != 2*count || r.mints.Load() != 1 {
 				t.Errorf("record %+v", got.record)
 			}
 			// The same again, by its id; names are not kept.

@@ -40,7 +40,10 @@ func (q *queue) wait(ctx context.Context, client *omr.Client, until limits, task
 			}
 			next = until.poll
 		}
-		if !sleep(ctx, time.Until(next)) {
+		began := time.Now()
+		slept := sleep(ctx, time.Until(next))
+		callrecord.From(ctx).Waited += time.Since(began)
+		if !slept {
 			return
 		}
 		failed, lasting := q.round(ctx, client, dueBy(tasks, next))

@@ -16,9 +16,9 @@ import (
 	"omr-relay/handler"
 	"omr-relay/internal/bucket"
 	"omr-relay/internal/budget"
+	"omr-relay/internal/callrecord"
 	"omr-relay/internal/config"
 	"omr-relay/internal/lambdaruntime"
-	"omr-relay/internal/metric"
 	"omr-relay/internal/token"
 	"omr-relay/secrets"
 )
@@ -47,7 +47,7 @@ type Options struct {
 	Machine *aws.Config
 	// Log takes JSON lines, one Write each, never two at once; nil is silent.
 	Log io.Writer
-	// Metrics has metrics written to Log as well.
+	// Metrics has the numbers in the lines of invocations be metrics of CloudWatch's.
 	Metrics bool
 	// Wrap, if not nil, may decorate what sends the requests of a hop. It sees
 	// requests with the secret or token in them.
@@ -80,10 +80,6 @@ func New(cfg config.Config, opts Options) *Relay {
 	if wrap == nil {
 		wrap = func(_ Hop, next http.RoundTripper) http.RoundTripper { return next }
 	}
-	var metrics io.Writer
-	if opts.Metrics {
-		metrics = out
-	}
 	log := NewLogger(out, cfg.LogLevel)
 	awsConfig := opts.AWS.Copy()
 	if awsConfig.HTTPClient == nil {
@@ -100,7 +96,6 @@ func New(cfg config.Config, opts Options) *Relay {
 		Source:    secrets.NewStore(secretsmanager.NewFromConfig(awsConfig), cfg.SecretID, log),
 		Endpoint:  cfg.TokenURL,
 		Transport: wrap(HopToken, transport),
-		Minted:    func() { metric.Counter{W: metrics}.Count("TokenMints", 1) },
 	})
 	upstream := wrap(HopUpstream, secondTry{wholeRecords{transport}})
 	ahead := func(context.Context) (end func()) { return func() {} }
@@ -117,7 +112,7 @@ func New(cfg config.Config, opts Options) *Relay {
 		Streaming:      cfg.Streaming,
 		AllowOrigin:    cfg.AllowOrigin,
 		Log:            log,
-		Metrics:        metrics,
+		Metrics:        opts.Metrics,
 	}
 	r := &Relay{Upstream: relay, Log: log, Tokens: tokens, tokens: tokens, ahead: ahead}
 	if cfg.Bucket != "" {
@@ -148,11 +143,14 @@ func (r *Relay) Invoke(ctx context.Context, event []byte) ([]byte, error) {
 // Prefetch reads the secret and mints the first token, so that the first call
 // finds it. The connection for the mint and the first call is opened while the
 // secret is read; that it cannot be is no error, and not waited for. It blocks
-// until ctx ends at the latest. After an error the first call tries afresh.
+// until ctx ends at the latest. After an error the first call tries afresh. What it
+// did is in the log line of the first invocation.
 // It must have been called, if at all, before the first invocation.
 func (r *Relay) Prefetch(ctx context.Context) error {
 	defer r.ahead(ctx)()
+	ctx, record := callrecord.With(ctx)
 	_, err := r.tokens.Ensure(ctx, 0)
+	r.Handler.Prefetched(record.Minting)
 	return err
 }
 
@@ -190,7 +188,7 @@ func newTransport(secure *tlsDialer) *http.Transport {
 	}
 }
 
-// lineWriter serializes the log's and the metrics' lines.
+// lineWriter serializes the log's lines: those of invocations, and what else there is.
 type lineWriter struct {
 	mu sync.Mutex // guards w
 	w  io.Writer

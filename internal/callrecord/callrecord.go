@@ -1,6 +1,13 @@
 // Package callrecord carries what one invocation's log line tells of the token path
 // from where it happens (package token) to where it is logged (package handler),
 // so that the two need not know each other.
+//
+// Each file uses those below it:
+//
+//	fork.go        calls beside one another
+//	callrecord.go  Record
+//	minting.go     what was done to have a token
+//	stopwatch.go   the time during which at least one call was under way
 package callrecord
 
 import (
@@ -29,22 +36,28 @@ const (
 // Record belongs to one invocation. Its fields are written by the goroutine
 // that runs the invocation's round trips and read after they have returned.
 type Record struct {
-	Token          Outcome
-	TokenTime      time.Duration // spent waiting for a token
-	RefreshErr     error         // why a soft refresh brought no token
-	UpstreamStatus int           // of the last answer, 0 if none came
-	UpstreamCalls  int
+	Token     Outcome
+	TokenTime time.Duration // spent waiting for a token
+	// TokenLeft is how long the token that was used still lived, 0 if none was used.
+	// Of several the one that had the least counts.
+	TokenLeft  time.Duration
+	RefreshErr error // why a soft refresh brought no token
+	Minting
+
+	UpstreamStatus int // of the last answer, 0 if none came
+	UpstreamCalls  int // that a connection took
+	Repairs        int // calls that were sent again after a 401
 	// Sent is set once a connection took the call: from then on the upstream
 	// may have received it.
 	Sent bool
 	// Tasks are the ids of the tasks that were submitted. They may be logged:
 	// only who may call the upstream can do anything with them.
 	Tasks []string
-	// Submissions and Polls count the calls of both kinds that went upstream.
-	Submissions, Polls int
-	// UpstreamTime is what those calls took, a token's included; of calls beside
-	// one another it is the sum.
-	UpstreamTime time.Duration
+	// Billable counts the calls that make work for the upstream and are paid for,
+	// Polls those that ask for a result.
+	Billable, Polls int
+	// Waited is how long nothing was done, on purpose: between polls.
+	Waited time.Duration
 	// WaitErr is why tasks were not waited for to their end. They are not lost, so
 	// it is no failure of the invocation's. Its text is safe to log.
 	WaitErr error
@@ -58,7 +71,10 @@ type Record struct {
 	// was something to write. Its text is safe to log.
 	LedgerErr error
 
-	joining sync.Mutex // guards all of them while forks join
+	joining sync.Mutex // guards all of the above while forks join
+
+	upstream stopwatch
+	whole    *Record // whose stopwatch counts, if this is a fork
 }
 
 type key struct{}

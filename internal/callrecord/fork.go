@@ -3,6 +3,7 @@ package callrecord
 import (
 	"context"
 	"slices"
+	"time"
 )
 
 // Fork returns a context with a Record of its own, for a call that goes beside
@@ -12,6 +13,9 @@ import (
 func Fork(ctx context.Context) (forked context.Context, own *Record, join func()) {
 	whole := From(ctx)
 	forked, own = With(ctx)
+	if own.whole = whole.whole; own.whole == nil {
+		own.whole = whole
+	}
 	return forked, own, func() {
 		whole.joining.Lock()
 		defer whole.joining.Unlock()
@@ -26,18 +30,28 @@ func (r *Record) add(own *Record) {
 		r.Token = own.Token
 	}
 	r.TokenTime = max(r.TokenTime, own.TokenTime)
+	r.UsedToken(own.TokenLeft)
 	if own.RefreshErr != nil {
 		r.RefreshErr = own.RefreshErr
 	}
+	r.Minting.Add(own.Minting)
 	if own.UpstreamStatus != 0 {
 		r.UpstreamStatus = own.UpstreamStatus
 	}
 	r.UpstreamCalls += own.UpstreamCalls
+	r.Repairs += own.Repairs
 	r.Sent = r.Sent || own.Sent
 	r.Tasks = append(r.Tasks, own.Tasks...)
-	r.Submissions += own.Submissions
+	r.Billable += own.Billable
 	r.Polls += own.Polls
-	r.UpstreamTime += own.UpstreamTime
+}
+
+// UsedToken takes note of a token that was used and still lived for so long, if for
+// any time.
+func (r *Record) UsedToken(left time.Duration) {
+	if left > 0 && (r.TokenLeft == 0 || left < r.TokenLeft) {
+		r.TokenLeft = left
+	}
 }
 
 // rank orders the outcomes by how much they tell of an invocation.

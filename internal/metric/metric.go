@@ -1,57 +1,81 @@
-// Package metric writes counts in CloudWatch's embedded metric format:
+// Package metric writes an invocation's log line so that it is CloudWatch's source of
+// metrics at once, in the embedded metric format:
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
+//
+// Each file uses those below it:
+//
+//	record.go    what callrecord knows, as members
+//	trace.go     which trace the invocation belongs to
+//	line.go      Line: members, some of them metrics
+//	directive.go _aws: which members are metrics, and of what
+//	metric.go    the table of metrics
 package metric
-
-import (
-	"io"
-	"strconv"
-	"time"
-
-	"github.com/aws/aws-lambda-go/lambdacontext"
-
-	"omr-relay/internal/jsonscan"
-)
 
 // Namespace is the metrics' namespace in CloudWatch.
 const Namespace = "omr-relay"
 
-// Counter writes one line of JSON for each count, by one Write. The zero value
-// writes nothing. It is as safe for concurrent use as its writer.
-type Counter struct{ W io.Writer }
+// Metric is one of the table. It has one name, which is the member's of the log line
+// as well.
+type Metric int
 
-// Dimension splits a metric.
-type Dimension struct{ Name, Value string }
+// The metrics.
+const (
+	Calls Metric = iota
+	Problems
+	BytesIn
+	BytesOut
+	UploadBytes
+	WarmUps
+	WarmUpFailures
+	ColdStarts
+	TokenLifetimeLeft
+	Repairs
+	Mints
+	MintFailures
+	CredentialsRejected
+	SecretReads
+	UpstreamCalls
+	BillableCalls
+	Polls
+	UpstreamTime
+	Overhead
+	count // of them
+)
 
-// Count writes that n of name happened, now, in this function; by splits the
-// metric further.
-func (c Counter) Count(name string, n int, by ...Dimension) { c.write(name, int64(n), "Count", by) }
-
-// Bytes writes that n bytes of name passed, now, through this function.
-func (c Counter) Bytes(name string, n int64) { c.write(name, n, "Bytes", nil) }
-
-func (c Counter) write(name string, n int64, unit string, by []Dimension) {
-	if c.W == nil {
-		return
-	}
-	// Written out: there is one in most invocations' way.
-	line := append(make([]byte, 0, 512), `{"FunctionName":`...)
-	line = quote(line, lambdacontext.FunctionName)
-	dimensions := append(make([]byte, 0, 128), `["FunctionName"`...)
-	for _, d := range by {
-		line = append(quote(append(line, ','), d.Name), ':')
-		line = quote(line, d.Value)
-		dimensions = quote(append(dimensions, ','), d.Name)
-	}
-	line = append(quote(append(line, ','), name), ':')
-	line = strconv.AppendInt(line, n, 10)
-	line = append(line, `,"_aws":{"Timestamp":`...)
-	line = strconv.AppendInt(line, time.Now().UnixMilli(), 10)
-	line = append(line, `,"CloudWatchMetrics":[{"Namespace":"`+Namespace+`","Dimensions":[`...)
-	line = append(append(line, dimensions...), `]],"Metrics":[{"Name":`...)
-	line = quote(line, name)
-	line = append(line, `,"Unit":"`+unit+"\"}]}]}}\n"...)
-	_, _ = c.W.Write(line)
+// table has each metric's name and unit and, where it is split further, the members
+// whose values split it. Each set of values is a metric that is billed.
+var table = [count]struct {
+	name, unit string
+	by         []string
+}{
+	Calls:               {"calls", unitCount, []string{"route", "status_class"}},
+	Problems:            {"problems", unitCount, []string{"code"}},
+	BytesIn:             {"bytes_in", unitBytes, nil},
+	BytesOut:            {"bytes_out", unitBytes, nil},
+	UploadBytes:         {"upload_bytes", unitBytes, nil},
+	WarmUps:             {"warm_ups", unitCount, nil},
+	WarmUpFailures:      {"warm_up_failures", unitCount, nil},
+	ColdStarts:          {"cold_starts", unitCount, nil},
+	TokenLifetimeLeft:   {"token_lifetime_left_s", unitSeconds, nil},
+	Repairs:             {"repairs", unitCount, nil},
+	Mints:               {"mints", unitCount, []string{"reason"}},
+	MintFailures:        {"mint_failures", unitCount, nil},
+	CredentialsRejected: {"credentials_rejected", unitCount, nil},
+	SecretReads:         {"secret_reads", unitCount, nil},
+	UpstreamCalls:       {"upstream_calls", unitCount, nil},
+	BillableCalls:       {"billable_calls", unitCount, nil},
+	Polls:               {"polls", unitCount, nil},
+	UpstreamTime:        {"upstream_ms", unitMilliseconds, nil},
+	Overhead:            {"overhead_ms", unitMilliseconds, nil},
 }
 
-// quote appends a name, which has nothing in it but UTF-8.
-func quote(line []byte, name string) []byte { return jsonscan.AppendQuoted(line, []byte(name)) }
+// CloudWatch's units.
+const (
+	unitCount        = "Count"
+	unitBytes        = "Bytes"
+	unitSeconds      = "Seconds"
+	unitMilliseconds = "Milliseconds"
+)
+
+// Name is the member and the metric.
+func (m Metric) Name() string { return table[m].name }

@@ -25,7 +25,7 @@ func TestDocumentThatCannotBeOpened(t *testing.T) {
 	ctx, record := callrecord.With(t.Context())
 	_, err := client(answering(200, "id")).Submit(ctx, omr.Recognition, omr.NewRecognition(scan, omr.Bytes([]byte("pattern")), omr.CSV, nil))
 	f, ok := errors.AsType[*omr.Failure](err)
-	if !ok || f.MayHaveArrived || problem.From(err) != gone || record.UpstreamCalls != 0 || record.Submissions != 0 {
+	if !ok || f.MayHaveArrived || problem.From(err) != gone || record.UpstreamCalls != 0 || record.Billable != 0 {
 		t.Errorf("%v, record %+v", err, record)
 	}
 }

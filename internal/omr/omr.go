@@ -23,7 +23,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"omr-relay/internal/callrecord"
 	"omr-relay/internal/problem"
@@ -77,7 +76,7 @@ func (c *Client) Submit(ctx context.Context, s Service, task *Task) (id string, 
 		service: s, body: body, out: out,
 	})
 	if record.UpstreamCalls > 0 || record.Sent {
-		record.Submissions++
+		record.Billable++
 	}
 	if err != nil {
 		return "", err
@@ -152,8 +151,6 @@ type request struct {
 
 // call returns the answer's body if its status is a success.
 func (c *Client) call(ctx context.Context, record *callrecord.Record, r *request) ([]byte, error) {
-	began := time.Now()
-	defer func() { record.UpstreamTime += time.Since(began) }()
 	req, err := c.newRequest(ctx, r)
 	if err != nil {
 		return nil, &Failure{Call: r.what, Err: err}
@@ -171,7 +168,7 @@ func (c *Client) call(ctx context.Context, record *callrecord.Record, r *request
 	if !success {
 		limit = maxRefusal
 	}
-	body, err := read(resp, limit)
+	body, err := read(resp, limit, record)
 	switch {
 	case success && err != nil:
 		return nil, &Failure{Call: r.what, MayHaveArrived: true, Err: err}
@@ -231,12 +228,14 @@ func (c *Client) newRequest(ctx context.Context, r *request) (*http.Request, err
 
 // read takes limit bytes at most, and closes the answer. Closing may wait for a
 // token refresh that the call began.
-func read(resp *http.Response, limit int) ([]byte, error) {
+func read(resp *http.Response, limit int, record *callrecord.Record) ([]byte, error) {
 	defer resp.Body.Close()
 	if coding := resp.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
 		return nil, errEncoded
 	}
+	record.EnterUpstream()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, int64(limit)+1))
+	record.LeaveUpstream()
 	if err != nil {
 		return nil, fmt.Errorf("reading the answer: %w", err)
 	}

@@ -85,7 +85,7 @@ func TestLife(t *testing.T) {
 		if result, err := c.Fetch(ctx, service, id); err != nil || result.Status != omr.TaskNotFound {
 			t.Errorf("after it was cancelled: %+v, %v", result, err)
 		}
-		if !slices.Equal(record.Tasks, []string{id}) || record.Submissions != 1 || record.Polls != 3 || record.UpstreamCalls != 5 {
+		if !slices.Equal(record.Tasks, []string{id}) || record.Billable != 1 || record.Polls != 3 || record.UpstreamCalls != 5 {
 			t.Errorf("record %+v", record)
 		}
 	}

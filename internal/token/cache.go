@@ -23,7 +23,6 @@ type Config struct {
 	Source    Source
 	Endpoint  *url.URL          // of the token service
 	Transport http.RoundTripper // without authorization; nil is http.DefaultTransport
-	Minted    func()            // called for each token that was minted; nil is nobody
 }
 
 // Cache holds one token for all invocations of an environment. It starts no
@@ -47,17 +46,18 @@ type Cache struct {
 	repairPause  pause // after a repair whose token the upstream rejected as well
 
 	minter minter // belongs to the running flight
-	minted func()
 }
 
 // flight is one mint on behalf of all who wait for it.
 type flight struct {
-	done chan struct{} // closed when token and err are set
+	reason callrecord.Reason
+	done   chan struct{} // closed when what follows is set
 	// abandoned says that the flight ended because its leader's time did,
 	// which tells the waiters nothing: one of them leads the next.
 	abandoned bool
 	token     *Token
 	err       error
+	did       callrecord.Minting // for the record of the invocation that led it
 }
 
 // NewCache returns an empty Cache. It makes no call.
@@ -66,11 +66,7 @@ func NewCache(cfg Config) *Cache {
 	if transport == nil {
 		transport = http.DefaultTransport
 	}
-	minted := cfg.Minted
-	if minted == nil {
-		minted = func() {}
-	}
-	return &Cache{minted: minted, minter: minter{
+	return &Cache{minter: minter{
 		source:    cfg.Source,
 		exchanger: exchanger{endpoint: cfg.Endpoint, transport: transport},
 		// Between 15 and 25 % of the lifetime, drawn once per environment:
@@ -87,12 +83,12 @@ func (c *Cache) Token(ctx context.Context) (*Token, callrecord.Outcome, error) {
 	if token := c.current.Load(); token.validAt(wallNow()) {
 		return token, callrecord.Hit, nil
 	}
-	return c.wait(ctx, func(t *Token) bool { return t.validAt(wallNow()) })
+	return c.wait(ctx, callrecord.Expired, func(t *Token) bool { return t.validAt(wallNow()) })
 }
 
 // wait returns the current token as soon as it is enough, leading or joining
-// mints until then.
-func (c *Cache) wait(ctx context.Context, enough func(*Token) bool) (*Token, callrecord.Outcome, error) {
+// mints until then. Those that it leads are for that reason.
+func (c *Cache) wait(ctx context.Context, reason callrecord.Reason, enough func(*Token) bool) (*Token, callrecord.Outcome, error) {
 	outcome := callrecord.Hit
 	for {
 		c.mu.Lock()
@@ -102,9 +98,10 @@ func (c *Cache) wait(ctx context.Context, enough func(*Token) bool) (*Token, cal
 		}
 		f := c.flight
 		if f == nil {
-			f = c.beginLocked()
+			f = c.beginLocked(reason)
 			c.mu.Unlock()
 			c.lead(ctx, f)
+			callrecord.From(ctx).Minting.Add(f.did)
 			return f.token, callrecord.Mint, f.err
 		}
 		c.mu.Unlock()
@@ -121,8 +118,11 @@ func (c *Cache) wait(ctx context.Context, enough func(*Token) bool) (*Token, cal
 	}
 }
 
-func (c *Cache) beginLocked() *flight {
-	c.flight = &flight{done: make(chan struct{})}
+func (c *Cache) beginLocked(reason callrecord.Reason) *flight {
+	if c.before == nil {
+		reason = callrecord.ColdStart
+	}
+	c.flight = &flight{reason: reason, done: make(chan struct{})}
 	return c.flight
 }
 
@@ -137,13 +137,17 @@ func (c *Cache) lead(ctx context.Context, f *flight) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.flight = nil
+		f.did = c.minter.did
+		if f.err != nil {
+			f.did.MintFailures = 1
+		} else {
+			f.did.Mints, f.did.Reason = 1, f.reason
+		}
 		f.abandoned = f.err != nil && ctx.Err() != nil
 		c.storeLocked(f.token, f.err)
 		close(f.done)
 	}()
-	if f.token, f.err = c.minter.mint(ctx); f.err == nil {
-		c.minted()
-	}
+	f.token, f.err = c.minter.mint(ctx)
 }
 
 // storeLocked takes the result of a mint.
@@ -180,7 +184,7 @@ func (c *Cache) replacement(ctx context.Context, rejected *Token) (*Token, error
 		c.rejected = rejected
 	}
 	c.mu.Unlock()
-	token, _, err := c.wait(ctx, func(t *Token) bool { return t != rejected && t.validAt(wallNow()) })
+	token, _, err := c.wait(ctx, callrecord.Repaired, func(t *Token) bool { return t != rejected && t.validAt(wallNow()) })
 	return token, err
 }
 
@@ -189,20 +193,20 @@ func (c *Cache) replacement(ctx context.Context, rejected *Token) (*Token, error
 // are shorter-lived than d is asked once, not over and over. It blocks until
 // ctx ends at the latest.
 func (c *Cache) Ensure(ctx context.Context, d time.Duration) (time.Duration, error) {
-	token, _, err := c.wait(ctx, func(t *Token) bool {
+	token, _, err := c.wait(ctx, callrecord.Expired, func(t *Token) bool {
 		now := wallNow()
 		return t.validAt(now) && (t.validAt(now.Add(d)) || c.stuck && c.refreshPause.left() > 0)
 	})
 	if err != nil {
 		return c.left(), err
 	}
-	return token.expiry.Sub(wallNow()), nil
+	return token.left(), nil
 }
 
 // left is how long the current token still lives.
 func (c *Cache) left() time.Duration {
-	if token, now := c.current.Load(), wallNow(); token.validAt(now) {
-		return token.expiry.Sub(now)
+	if token := c.current.Load(); token != nil {
+		return max(token.left(), 0)
 	}
 	return 0
 }
@@ -221,7 +225,7 @@ func (c *Cache) refresh(ctx context.Context, token *Token) (join func() error) {
 	if c.flight != nil || c.current.Load() != token || c.refreshPause.left() > 0 {
 		return nil
 	}
-	f := c.beginLocked()
+	f := c.beginLocked(callrecord.Refresh)
 	ctx, cancel := context.WithCancel(ctx)
 	go c.lead(ctx, f)
 	return func() error {
@@ -234,6 +238,7 @@ func (c *Cache) refresh(ctx context.Context, token *Token) (join func() error) {
 			cancel()
 			<-f.done
 		}
+		callrecord.From(ctx).Minting.Add(f.did)
 		return f.err
 	}
 }

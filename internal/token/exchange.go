@@ -16,6 +16,7 @@ import (
 
 	"omr-relay/internal/budget"
 	"omr-relay/internal/httpanswer"
+	"omr-relay/internal/version"
 	"omr-relay/secrets"
 )
 
@@ -81,7 +82,7 @@ func (x *exchanger) once(ctx context.Context, c secrets.Credentials, sent time.T
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	req.Header.Set("Accept", "application/json")
-	req.Header.Set("User-Agent", "omr-relay")
+	req.Header.Set("User-Agent", version.UserAgent)
 	httpanswer.AskPlain(req.Header)
 	// The RoundTripper itself, not a Client: a redirect is an answer here,
 	// and the credentials are not carried on to wherever it points.

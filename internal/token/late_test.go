@@ -94,23 +94,3 @@ func TestSentStartsAnew(t *testing.T) {
 		want(t, "sent", record.Sent, false)
 	})
 }
-
-// TestMintedIsCalledOncePerToken counts tokens, not those who wait for them.
-func TestMintedIsCalledOncePerToken(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t)
-		minted := 0
-		cache := token.NewCache(token.Config{Source: r.vault, Endpoint: r.endpoint(t), Transport: sandbox.InProcess(r.Upstream()), Minted: func() { minted++ }})
-		r.always(status(http.StatusForbidden, ""))
-		_, _, _ = cache.Token(t.Context())
-		want(t, "after a failure", minted, 0)
-		r.Token.Respond(nil)
-		time.Sleep(time.Minute)
-		for range 3 {
-			if _, err := cache.Ensure(t.Context(), time.Minute); err != nil {
-				t.Fatal(err)
-			}
-		}
-		want(t, "after one mint", minted, 1)
-	})
-}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"omr-relay/internal/callrecord"
 	"omr-relay/internal/problem"
 	"omr-relay/internal/sensitive"
 	"omr-relay/secrets"
@@ -40,11 +41,14 @@ type minter struct {
 	lastPair sensitive.String // that the last read of the secret brought
 	lastRead pause            // before the secret is read again for the sake of another pair
 	outage   pause            // the Retry-After of an endpoint that is out of order
+
+	did callrecord.Minting // by the mint that runs, or ran last
 }
 
 // mint reads the secret and exchanges it for a token. It blocks until ctx ends
 // at the latest. Every error is a [*problem.Error].
 func (m *minter) mint(ctx context.Context) (*Token, error) {
+	m.did = callrecord.Minting{}
 	// Within the deadline it is simply waited out.
 	if wait := m.outage.left(); wait > 0 && !sleep(ctx, wait) {
 		return nil, &problem.Error{Code: problem.TokenUnavailable, Detail: detailToken, RetryAfter: wait,
@@ -99,6 +103,7 @@ func (m *minter) waitOut(ctx context.Context, v *verdict) bool {
 }
 
 func (m *minter) readSecret(ctx context.Context) (secrets.Credentials, error) {
+	m.did.SecretReads++
 	credentials, err := m.source.Get(ctx)
 	m.lastRead = pauseFor(readInterval)
 	if err == nil {
@@ -154,6 +159,9 @@ func (m *minter) failed(pair sensitive.String, failure *exchangeError) error {
 // is when the pair will be sent again; where that is far off, when the secret will
 // be read again in the hope of another pair.
 func (m *minter) sentBack(v *verdict) error {
+	if v.denials > 0 {
+		m.did.CredentialsRejected = 1
+	}
 	wait := v.pause.left()
 	if wait > maxRetryAfter {
 		wait = m.lastRead.left()

@@ -64,5 +64,8 @@ func wallNow() time.Time { return time.Now().Round(0) }
 // validAt reports whether the token may still be sent.
 func (t *Token) validAt(now time.Time) bool { return t != nil && now.Before(t.expiry) }
 
+// left is how long the token may still be sent.
+func (t *Token) left() time.Duration { return t.expiry.Sub(wallNow()) }
+
 // softAt reports whether the token is due for a refresh.
 func (t *Token) softAt(now time.Time) bool { return !now.Before(t.soft) }

@@ -49,6 +49,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		closeBody(req)
 		return nil, err
 	}
+	record.UsedToken(token.left())
 	var end func()
 	if join := t.Cache.refresh(ctx, token); join != nil {
 		record.Token = callrecord.SoftRefresh
@@ -102,7 +103,11 @@ func (t *Transport) repair(req *http.Request, resp *http.Response, rejected *Tok
 			return nil, err
 		}
 	}
+	record.UsedToken(token.left())
 	resp, err = t.send(replay, token)
+	if record.Sent {
+		record.Repairs++
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -147,7 +152,7 @@ func (t *Transport) send(req *http.Request, token *Token) (*http.Response, error
 	httpanswer.AskPlain(header)
 	header["Authorization"] = []string{token.header.Reveal()}
 	record.UpstreamCalls++
-	resp, err := watch.Final(base.RoundTrip(authorized))
+	resp, err := watch.Final(timed(record, base, authorized))
 	if err != nil {
 		if !record.Sent {
 			record.UpstreamCalls-- // no connection took it, so that it cannot have cost anything
@@ -164,6 +169,13 @@ func (t *Transport) send(req *http.Request, token *Token) (*http.Response, error
 		return nil, err
 	}
 	return resp, nil
+}
+
+// timed counts the call as the upstream's time, also where it ends in a panic.
+func timed(record *callrecord.Record, base http.RoundTripper, req *http.Request) (*http.Response, error) {
+	record.EnterUpstream()
+	defer record.LeaveUpstream()
+	return base.RoundTrip(req)
 }
 
 func errRejected(why string) error {
