@@ -112,13 +112,14 @@ func respond(status int, header http.Header, body string) *http.Response {
 	return &http.Response{StatusCode: status, Header: header, Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body))}
 }
 
-// lines keeps what is written to it.
+// lines keeps what is written to it, a line at a time.
 type lines struct {
 	mu  sync.Mutex // guards buf
 	buf bytes.Buffer
 }
 
 func (l *lines) Write(p []byte) (int, error) {
+	checkEMF(p)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.buf.Write(p)

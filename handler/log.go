@@ -1,6 +1,7 @@
 package handler
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"time"
@@ -86,7 +87,7 @@ func logCall(line *metric.Line, inv *invocation) slog.Level {
 	if inv.err != nil {
 		failure := problem.From(inv.err)
 		level = max(level, severity(failure.Code))
-		line.Count(metric.Problems, 1, string(failure.Code))
+		line.Count(metric.Problems, 1, cmp.Or(string(failure.Code), string(problem.Internal)))
 		line.Text("error", failure.Error())
 	}
 	return level

@@ -2,14 +2,17 @@ package handler_test
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"net/http"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"omr-relay/internal/callrecord"
 	"omr-relay/internal/sandbox"
 )
 
@@ -20,7 +23,7 @@ const (
 	upstreamTime = 250 * time.Millisecond
 )
 
-// logged is what an invocation writes, metrics included: one file for each
+// logged is what an invocation writes, its metrics' line included: one file for each
 // kind of invocation. before, if any, comes first and is not shown.
 var logged = map[string]struct {
 	before func(*testing.T, *wired)
@@ -30,7 +33,19 @@ var logged = map[string]struct {
 	"rest_hit":     {mint, string(submitEvent().payload())},
 	"http_api":     {mint, string(httpEvent(http.MethodGet, resultPath).with("rawQueryString", "id="+canary).payload())},
 	"function_url": {mint, string(functionURLEvent().payload())},
-	"healthz":      {nil, string(restEvent(http.MethodGet, "/healthz").payload())},
+	"traced":       {mint, string(resultEvent().withHeaders("Traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01").payload())},
+	"expired": {func(t *testing.T, w *wired) {
+		mint(t, w)
+		pass(t.Context(), time.Hour)
+	}, string(submitEvent().payload())},
+	"recognize": {func(t *testing.T, w *wired) {
+		mint(t, w)
+		w.Aspose.SetNotReady(1)
+	}, string(restEvent(http.MethodPost, "/recognize").withBody(`{"images":["iVBORw0KGgo="],"omrFile":"`+base64.StdEncoding.EncodeToString(sandbox.SamplePattern())+`"}`).withHeaders("Content-Type", "application/json").payload())},
+	"prefetched": {func(_ *testing.T, w *wired) {
+		w.Prefetched(callrecord.Minting{Mints: 1, Reason: callrecord.ColdStart, SecretReads: 1})
+	}, string(submitEvent().payload())},
+	"healthz": {nil, string(restEvent(http.MethodGet, "/healthz").payload())},
 	"soft_refresh": {func(t *testing.T, w *wired) {
 		mint(t, w)
 		pass(t.Context(), 55*time.Minute)
@@ -76,11 +91,18 @@ var logged = map[string]struct {
 	"warmup_rule":            {nil, warmUps["rule"]},
 	"warmup_scheduler":       {nil, warmUps["scheduler"]},
 	"warmup":                 {nil, warmUps["input"]},
-	"warmup_no_token":        {func(_ *testing.T, w *wired) { w.Sandbox.Token.Accept("another", "secret") }, warmUps["rule"]},
+	"warmup_mints": {func(t *testing.T, w *wired) {
+		warmUp(t, w, warmUps["rule"])
+		pass(t.Context(), time.Hour-5*time.Minute)
+	}, warmUps["rule"]},
+	"warmup_no_token": {func(_ *testing.T, w *wired) { w.Sandbox.Token.Accept("another", "secret") }, warmUps["rule"]},
 	"warmup_no_connection": {func(_ *testing.T, w *wired) {
 		w.Aspose.Respond(func(http.ResponseWriter, *http.Request) bool { panic(http.ErrAbortHandler) })
 	}, warmUps["rule"]},
 }
+
+// taskID is the stand-in's, which invents it.
+var taskID = regexp.MustCompile(`"tasks":\["[0-9a-f-]{36}"\]`)
 
 // mint has the relay hold a token.
 func mint(t *testing.T, w *wired) {
@@ -117,15 +139,18 @@ func TestLogLines(t *testing.T) {
 				relay.out.Reset()
 				ctx, cancel := context.WithTimeout(withID(t.Context()), 29*time.Second)
 				defer cancel()
+				if name == "traced" {
+					ctx = context.WithValue(ctx, "x-amzn-trace-id", "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=1") //nolint:revive,staticcheck // aws-lambda-go's key
+				}
 				_, err := relay.Invoke(ctx, []byte(test.event))
 				if unsupported := name == "unsupported_event"; (err != nil) != unsupported {
 					t.Error(err)
 				}
-				got := relay.out.String()
+				got := taskID.ReplaceAllString(relay.out.String(), `"tasks":["ID"]`)
 				if strings.Contains(got, canary) {
 					t.Errorf("the event's own words are logged: %s", got)
 				}
-				if strings.Count(got, `"message":"invocation"`) != 1 {
+				if strings.Count(got, `"message":"invocation"`) != 1 || strings.Count(got, "\n") != 1 {
 					t.Errorf("not one line: %s", got)
 				}
 				golden(t, "log/"+name+".txt", []byte(got))

@@ -69,8 +69,8 @@ func TestUnsupportedEvents(t *testing.T) {
 				t.Errorf("%s: got %.80s, %v, want %s", name, out, err, what)
 			}
 			f.none(t)
-			want := `{"timestamp":"2000-01-01T00:00:00Z","level":"ERROR","message":"invocation","requestId":"` + requestID + `","error":` + fmt.Sprintf("%q", "unsupported event: "+what) + "}\n"
-			if got := f.out.String(); got != want {
+			want := `{"timestamp":"2000-01-01T00:00:00Z","level":"ERROR","message":"invocation","requestId":"` + requestID + `","cold_starts":1,"error":` + fmt.Sprintf("%q", "unsupported event: "+what) + `,"FunctionName"`
+			if got := f.out.String(); !strings.HasPrefix(got, want) || strings.Count(got, "\n") != 1 {
 				t.Errorf("%s: logged\n%s, want\n%s", name, got, want)
 			}
 		})

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -53,7 +52,7 @@ func TestWarmUp(t *testing.T) {
 			t.Errorf("%s: got %s, want %s", kind, got, want)
 		}
 		f.none(t)
-		if log := f.out.String(); !strings.Contains(log, `"WarmUpFailures":0,`) || !strings.Contains(log, `"warm":true`) {
+		if log := f.out.String(); !strings.Contains(log, `"warm_up_failures":0,`) || !strings.Contains(log, `"warm":true`) {
 			t.Errorf("%s: logged %s", kind, log)
 		}
 	}
@@ -93,7 +92,7 @@ func TestWarmUpFails(t *testing.T) {
 				t.Errorf("%s, %s: got %s, want %s", name, kind, got, test.want)
 			}
 			log := f.out.String()
-			if strings.Contains(log, `"level":"INFO"`) || !strings.Contains(log, `"warm":false`) || !strings.Contains(log, `"WarmUpFailures":1,`) {
+			if strings.Contains(log, `"level":"INFO"`) || !strings.Contains(log, `"warm":false`) || !strings.Contains(log, `"warm_up_failures":1,`) {
 				t.Errorf("%s, %s: logged %s", name, kind, log)
 			}
 			if strings.Contains(log, "canary") {
@@ -101,23 +100,6 @@ func TestWarmUpFails(t *testing.T) {
 			}
 		}
 	}
-}
-
-// The metric is one line of CloudWatch's embedded metric format.
-func TestWarmUpMetric(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFixture(nil)
-		warmUp(t, f, warmUps["rule"])
-		metric, log, _ := strings.Cut(f.out.String(), "\n")
-		want := `{"FunctionName":"omr-relay-test","WarmUpFailures":0,"_aws":{"Timestamp":` + strconv.FormatInt(time.Now().UnixMilli(), 10) +
-			`,"CloudWatchMetrics":[{"Namespace":"omr-relay","Dimensions":[["FunctionName"]],"Metrics":[{"Name":"WarmUpFailures","Unit":"Count"}]}]}}`
-		if metric != want {
-			t.Errorf("got  %s\nwant %s", metric, want)
-		}
-		if strings.Count(log, "\n") != 1 {
-			t.Errorf("besides the metric: %s", log)
-		}
-	})
 }
 
 // Both halves of a warm-up run together, and neither keeps the environment for
@@ -169,7 +151,7 @@ func TestWarmUpOpensAConnection(t *testing.T) {
 		warmUp(t, relay, warmUps["input"])
 	}
 	for _, r := range upstream.requests() {
-		if want := "HEAD / HTTP/1.1\nHost: upstream.test\nUser-Agent: omr-relay\n\n\"\"\n"; r.String() != want {
+		if want := "HEAD / HTTP/1.1\nHost: upstream.test\nUser-Agent: omr-relay/1.0.0\n\n\"\"\n"; r.String() != want {
 			t.Errorf("sent %s", r)
 		}
 	}

@@ -17,6 +17,7 @@ import (
 	"omr-relay/internal/budget"
 	"omr-relay/internal/config"
 	"omr-relay/internal/sandbox"
+	"omr-relay/internal/version"
 )
 
 // startSandbox returns stand-ins on loopback, with the environment pointing
@@ -119,7 +120,7 @@ func TestPrefetchesAndStarts(t *testing.T) {
 		"OMR_SECRET_ID": sandbox.DefaultSecretID, "OMR_BASE_URL": sb.URL(),
 	}), &log, func(h *app.Relay) error {
 		started++
-		if lines := logLines(t, &log); sb.Token.Mints() != 1 || len(lines) != 1 || lines[0]["TokenMints"] != 1.0 {
+		if lines := logLines(t, &log); sb.Token.Mints() != 1 || len(lines) != 1 || lines[0]["message"] != "start" || lines[0]["version"] != version.Version {
 			t.Errorf("%d mints before the start; logged %q", sb.Token.Mints(), &log)
 		}
 		out, err := lambda.Handler(h).Invoke(t.Context(), []byte(`{"warmup":true}`))
@@ -135,8 +136,12 @@ func TestPrefetchesAndStarts(t *testing.T) {
 		t.Errorf("%d mints, %d reads of the secret", sb.Token.Mints(), sb.Secrets.Reads())
 	}
 	lines := logLines(t, &log)
-	if len(lines) != 3 || lines[1]["WarmUpFailures"] != 0.0 || lines[2]["message"] != "invocation" {
-		t.Errorf("want metrics and the invocation on standard output, got\n%s", &log)
+	if len(lines) != 2 || lines[1]["message"] != "invocation" || lines[1]["warm_up_failures"] != 0.0 {
+		t.Fatalf("want the start and the invocation on standard output, got\n%s", &log)
+	}
+	// What was done before it is in the first invocation's line.
+	if l := lines[1]; l["cold_starts"] != 1.0 || l["mints"] != 1.0 || l["reason"] != "cold_start" || l["secret_reads"] != 1.0 {
+		t.Errorf("logged %v", l)
 	}
 }
 
@@ -173,7 +178,7 @@ func TestFailingPrefetchIsNotFatal(t *testing.T) {
 				t.Fatalf("%v; started: %v", err, started)
 			}
 			lines := logLines(t, &log)
-			if len(lines) != 1 || lines[0]["level"] != "WARN" || lines[0]["error"] != tt.want {
+			if len(lines) != 2 || lines[1]["level"] != "WARN" || lines[1]["error"] != tt.want {
 				t.Errorf("logged\n%s", &log)
 			}
 		})

@@ -13,10 +13,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-lambda-go/lambdacontext"
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"omr-relay/internal/app"
 	"omr-relay/internal/config"
+	"omr-relay/internal/metric/metrictest"
 	"omr-relay/internal/problem"
 	"omr-relay/internal/sandbox"
 )
@@ -63,6 +65,8 @@ func invoke(t *testing.T, relay *app.Relay) (int, string) {
 func TestRelayEndToEnd(t *testing.T) {
 	sb, cfg := start(t)
 	var log bytes.Buffer
+	lambdacontext.FunctionName = "relay"
+	defer func() { lambdacontext.FunctionName = "" }()
 	relay := app.New(cfg, app.Options{AWS: sb.AWSConfig(), Log: &log, Metrics: true})
 	if sb.Secrets.Count()+sb.Token.Count()+sb.Aspose.Count() != 0 {
 		t.Error("New made a call")
@@ -85,8 +89,11 @@ func TestRelayEndToEnd(t *testing.T) {
 		if fields["message"] == "invocation" {
 			invocations++
 		}
+		if err := metrictest.Check([]byte(line)); err != nil {
+			t.Errorf("%q: %v", line, err)
+		}
 	}
-	if invocations != 2 || !strings.Contains(log.String(), `"CloudWatchMetrics"`) {
+	if invocations != 2 || strings.Count(log.String(), `"CloudWatchMetrics"`) != 2 {
 		t.Errorf("logged %s", &log)
 	}
 }
@@ -97,10 +104,12 @@ func TestNoLogNoMetrics(t *testing.T) {
 		t.Errorf("without a log: %d", status)
 	}
 	var log bytes.Buffer
+	lambdacontext.FunctionName = "relay"
+	defer func() { lambdacontext.FunctionName = "" }()
 	if status, _ := invoke(t, app.New(cfg, app.Options{AWS: sb.AWSConfig(), Log: &log})); status != http.StatusOK {
 		t.Errorf("without metrics: %d", status)
 	}
-	if strings.Contains(log.String(), "CloudWatchMetrics") {
+	if strings.Contains(log.String(), "_aws") || !strings.Contains(log.String(), `"mints":1`) {
 		t.Errorf("metrics all the same: %s", &log)
 	}
 }
@@ -109,6 +118,8 @@ func TestLogLevel(t *testing.T) {
 	sb, cfg := start(t)
 	cfg.LogLevel = slog.LevelError
 	var log bytes.Buffer
+	lambdacontext.FunctionName = "relay"
+	defer func() { lambdacontext.FunctionName = "" }()
 	if status, _ := invoke(t, app.New(cfg, app.Options{AWS: sb.AWSConfig(), Log: &log})); status != http.StatusOK {
 		t.Errorf("got %d", status)
 	}

@@ -10,7 +10,6 @@ import (
 
 	"omr-relay/internal/callrecord"
 	"omr-relay/internal/sandbox"
-	"omr-relay/internal/token"
 )
 
 // connecting takes its time to connect, as a TLS handshake may.
