@@ -175,7 +175,7 @@ func (d *deployed) invoke(t *testing.T, payload string) (answer map[string]any, 
 	return answer, result.Failed
 }
 
-var changing = regexp.MustCompile(`"timestamp":"[^"]*"|"(duration|token|upstream)_ms":[0-9.]+|"requestId":"[^"]*"|"tasks":[^]]*]|"Timestamp":[0-9]+`)
+var changing = regexp.MustCompile(`"timestamp":"[^"]*"|"(duration|token|upstream)_ms":[0-9.]+|"requestId":"[^"]*"|"token_lifetime_left_s":[0-9]+|"tasks":[^]]*]|"Timestamp":[0-9]+`)
 
 // A sheet, from its scan to its row, through the function as it is deployed: steps'
 // answers are what the state machine reads, errors have its names, and the log has
@@ -236,17 +236,36 @@ func TestStepsAsDeployed(t *testing.T) {
 		t.Errorf("left: %q", keys)
 	}
 	d.stop()
-	const log = `{"timestamp","level":"WARN","message":"step","step":"manifest","submissions":0,"polls":0,"duration_ms","request_id","error_name":"NoScans","error":"there are no scans under the prefix"}
-{"timestamp","level":"INFO","message":"step","step":"preflight","submissions":0,"polls":0,"duration_ms","request_id","state":"done"}
-{"timestamp","level":"INFO","message":"step","step":"manifest","submissions":0,"polls":0,"duration_ms","request_id","state":"done"}
-{"timestamp","level":"INFO","message":"step","step":"submit","submissions":1,"polls":0,"duration_ms","request_id","state":"wait"}
-{"timestamp","level":"INFO","message":"step","step":"fetch","submissions":0,"polls":1,"duration_ms","request_id","state":"done"}
-{"timestamp","level":"INFO","message":"step","step":"merge","submissions":0,"polls":0,"duration_ms","request_id","state":"done"}
-{"timestamp","level":"WARN","message":"step","step":"preflight","submissions":0,"polls":0,"duration_ms","request_id","error_name":"PatternMissing","error":"pattern.omr is no recognition pattern, which is the .omr file that was generated with the form"}
-{"timestamp","level":"WARN","message":"step","step":"unknown","submissions":0,"polls":0,"duration_ms","request_id","error_name":"BadInput","error":"there is no such step"}
-{"timestamp","level":"WARN","message":"step","step":"unknown","submissions":0,"polls":0,"duration_ms","request_id","error_name":"BadInput","error":"the event is none of the state machine's"}
-{"timestamp","level":"INFO","message":"step","step":"erase","submissions":0,"polls":0,"duration_ms","request_id","state":"done"}
-`
+	head := func(level, message string) string {
+		return `{"timestamp","level":"` + level + `","message":"` + message + `",`
+	}
+	line := func(level, members string, metrics ...string) string {
+		text := head(level, "step") + `"requestId","xray_trace_id":"1-5bef4de7-ad49b0e87f6ef6c87fc2e700",` + members
+		if metrics != nil {
+			text += `,"FunctionName":"batch","_aws":{"Timestamp","CloudWatchMetrics":[` + strings.Join(metrics, ",") + `]}`
+		}
+		return text + "}\n"
+	}
+	of := func(dimensions string, metrics ...string) string {
+		return `{"Namespace":"omr-relay","Dimensions":[["FunctionName"]` + dimensions + `],"Metrics":[` + strings.Join(metrics, ",") + `]}`
+	}
+	count := func(name string) string { return `{"Name":"` + name + `","Unit":"Count"}` }
+	const left, upstream = `{"Name":"token_lifetime_left_s","Unit":"Seconds"}`, `{"Name":"upstream_ms","Unit":"Milliseconds"}`
+	log := head("INFO", "start") + `"version":"` + version.Version + "\"}\n" +
+		line("WARN", `"cold_starts":1,"step":"manifest","duration_ms","error_name":"NoScans","error":"there are no scans under the prefix"`,
+			of("", count("cold_starts"))) +
+		line("INFO", `"step":"preflight","reason":"cold_start","mints":1,"secret_reads":1,"duration_ms","state":"done"`,
+			of(`,["FunctionName","reason"]`, count("mints")), of("", count("secret_reads"))) +
+		line("INFO", `"step":"manifest","duration_ms","state":"done"`) +
+		line("INFO", `"step":"submit","token":"hit","token_ms","token_lifetime_left_s","upstream_calls":1,"billable_calls":1,"upstream_ms","tasks","duration_ms","state":"wait"`,
+			of("", left, count("upstream_calls"), count("billable_calls"), upstream)) +
+		line("INFO", `"step":"fetch","token":"hit","token_ms","token_lifetime_left_s","upstream_calls":1,"polls":1,"upstream_ms","duration_ms","state":"done"`,
+			of("", left, count("upstream_calls"), count("polls"), upstream)) +
+		line("INFO", `"step":"merge","duration_ms","state":"done"`) +
+		line("WARN", `"step":"preflight","duration_ms","error_name":"PatternMissing","error":"pattern.omr is no recognition pattern, which is the .omr file that was generated with the form"`) +
+		line("WARN", `"step":"unknown","duration_ms","error_name":"BadInput","error":"there is no such step"`) +
+		line("WARN", `"step":"unknown","duration_ms","error_name":"BadInput","error":"the event is none of the state machine's"`) +
+		line("INFO", `"step":"erase","duration_ms","state":"done"`)
 	var got strings.Builder
 	for line := range strings.Lines(d.log.String()) {
 		if err := metrictest.Check([]byte(line)); err != nil {
@@ -275,6 +294,9 @@ func TestRejectedSecretAsDeployed(t *testing.T) {
 		t.Errorf("%v", answer)
 	}
 	d.stop()
+	if text := d.log.String(); !strings.Contains(text, `"mint_failures":1,"credentials_rejected":1,"secret_reads":2,`) || !strings.Contains(text, `{"Name":"credentials_rejected","Unit":"Count"}`) {
+		t.Errorf("logged %s", text)
+	}
 	if text := d.log.String() + fmt.Sprint(answer); strings.Contains(text, sandbox.DefaultClientSecret) || strings.Contains(text, sandbox.DefaultClientID) {
 		t.Error(text)
 	}
