@@ -105,7 +105,7 @@ func (t *Transport) repair(req *http.Request, resp *http.Response, rejected *Tok
 	}
 	record.UsedToken(token.left())
 	resp, err = t.send(replay, token)
-	if record.Sent {
+	if err == nil || record.Sent {
 		record.Repairs++
 	}
 	if err != nil {
