@@ -22,7 +22,7 @@ func (h *Handler) logInvocation(ctx context.Context, inv *invocation) {
 		all.Add(inv.record.Minting)
 		inv.record.Minting = all
 	}
-	level := slog.LevelInfo
+	var level slog.Level
 	switch {
 	case inv.event == nil:
 		level = slog.LevelError
@@ -34,7 +34,7 @@ func (h *Handler) logInvocation(ctx context.Context, inv *invocation) {
 	default:
 		level = logWarmUp(line, inv)
 	}
-	line.Write(ctx, h.log, level, "invocation")
+	h.log.LogAttrs(ctx, level, "invocation", line.Members()...)
 }
 
 // logCall tells of an HTTP event.

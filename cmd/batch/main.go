@@ -128,7 +128,7 @@ func (f *function) run(ctx context.Context, event json.RawMessage) (*batch.Outpu
 	}
 	if err == nil {
 		line.Text("state", string(out.State))
-		line.Write(ctx, f.log, slog.LevelInfo, "step")
+		f.log.LogAttrs(ctx, slog.LevelInfo, "step", line.Members()...)
 		return out, nil
 	}
 	name := batch.Failed
@@ -137,6 +137,6 @@ func (f *function) run(ctx context.Context, event json.RawMessage) (*batch.Outpu
 	}
 	line.Text("error_name", string(name))
 	line.Text("error", err.Error())
-	line.Write(ctx, f.log, slog.LevelWarn, "step")
+	f.log.LogAttrs(ctx, slog.LevelWarn, "step", line.Members()...)
 	return nil, messages.InvokeResponse_Error{Type: string(name), Message: err.Error()}
 }

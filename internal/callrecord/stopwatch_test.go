@@ -15,15 +15,15 @@ func TestUpstreamTimeIsOfAllTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, whole := callrecord.With(t.Context())
 		var calls sync.WaitGroup
-		for _, call := range []struct{ begins, takes time.Duration }{{0, 3}, {1, 1}, {2, 3}, {7, 2}} {
+		for _, call := range []struct{ begins, takes time.Duration }{{0, 3 * time.Second}, {time.Second, time.Second}, {2 * time.Second, 3 * time.Second}, {7 * time.Second, 2 * time.Second}} {
 			calls.Go(func() {
 				forked, _, join := callrecord.Fork(ctx)
 				_, own, joinOwn := callrecord.Fork(forked) // a fork's fork is the invocation's as well
 				defer join()
 				defer joinOwn()
-				time.Sleep(call.begins * time.Second)
+				time.Sleep(call.begins)
 				own.EnterUpstream()
-				time.Sleep(call.takes * time.Second)
+				time.Sleep(call.takes)
 				own.LeaveUpstream()
 			})
 		}

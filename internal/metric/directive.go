@@ -3,6 +3,7 @@ package metric
 import (
 	"encoding/json"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -56,11 +57,8 @@ func (d directive) MarshalJSON() ([]byte, error) {
 var definition, split = func() (definition, split [count]string) {
 	for m := range count {
 		definition[m] = `{"Name":"` + table[m].name + `","Unit":"` + table[m].unit + `"}`
-		dimensions := `"` + dimension + `"`
-		for _, name := range table[m].by {
-			dimensions += `,"` + name + `"`
-		}
-		split[m] = `{"Namespace":"` + Namespace + `","Dimensions":[["` + dimension + `"],[` + dimensions + `]],"Metrics":[` + definition[m] + `]}`
+		dimensions := strings.Join(append([]string{dimension}, table[m].by...), `","`)
+		split[m] = `{"Namespace":"` + Namespace + `","Dimensions":[["` + dimension + `"],["` + dimensions + `"]],"Metrics":[` + definition[m] + `]}`
 	}
 	return definition, split
 }()

@@ -38,7 +38,7 @@ func TestDocumentedMetrics(t *testing.T) {
 		if table[m].by != nil {
 			by = "`" + strings.Join(table[m].by, "`, `") + "`"
 		}
-		inCode = append(inCode, fmt.Sprintf("`%s` %s %s", m.Name(), table[m].unit, by))
+		inCode = append(inCode, fmt.Sprintf("%#q %s %s", m.Name(), table[m].unit, by))
 	}
 	slices.Sort(documented)
 	slices.Sort(inCode)

@@ -66,13 +66,13 @@ func (l *Line) metric(m Metric, attr slog.Attr) {
 	l.metrics |= 1 << m
 }
 
-// Write writes the line. It is the last call.
-func (l *Line) Write(ctx context.Context, log *slog.Logger, level slog.Level, message string) {
+// Members returns all members, to be logged at once. It is the last call.
+func (l *Line) Members() []slog.Attr {
 	if l.embedded && l.metrics != 0 {
 		l.Text(dimension, lambdacontext.FunctionName)
 		l.Add(slog.Any("_aws", directive{time.Now(), l.metrics}))
 	}
-	log.LogAttrs(ctx, level, message, l.attrs...)
+	return l.attrs
 }
 
 func millis(name string, d time.Duration) slog.Attr {

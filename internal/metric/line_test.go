@@ -5,6 +5,7 @@ import (
 	"context"
 	"log/slog"
 	"os"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,7 +23,7 @@ func TestMain(m *testing.M) {
 }
 
 // written is the line without what slog puts before it.
-func written(t *testing.T, ctx context.Context, embedded bool, add func(*metric.Line)) string {
+func written(ctx context.Context, t *testing.T, embedded bool, add func(*metric.Line)) string {
 	t.Helper()
 	var out bytes.Buffer
 	log := slog.New(slog.NewJSONHandler(&out, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
@@ -33,7 +34,7 @@ func written(t *testing.T, ctx context.Context, embedded bool, add func(*metric.
 	}}))
 	line := metric.NewLine(ctx, embedded)
 	add(line)
-	line.Write(ctx, log, slog.LevelInfo, "done")
+	log.LogAttrs(ctx, slog.LevelInfo, "done", line.Members()...)
 	if err := metrictest.Check(out.Bytes()); err != nil {
 		t.Errorf("%v: %s", err, &out)
 	}
@@ -63,7 +64,7 @@ func TestLine(t *testing.T) {
 			group + `,["FunctionName","code"]],"Metrics":[{"Name":"problems","Unit":"Count"}]}]}}`},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			if got := written(t, t.Context(), test.embedded, test.add); got != test.want+"\n" {
+			if got := written(t.Context(), t, test.embedded, test.add); got != test.want+"\n" {
 				t.Errorf("%s: wrote\n%s, want\n%s", name, got, test.want)
 			}
 		})
@@ -72,7 +73,7 @@ func TestLine(t *testing.T) {
 
 // All of them at once are what CloudWatch takes.
 func TestLineOfAllMetrics(t *testing.T) {
-	got := written(t, t.Context(), true, func(l *metric.Line) {
+	got := written(t.Context(), t, true, func(l *metric.Line) {
 		for _, m := range []metric.Metric{metric.BytesIn, metric.BytesOut, metric.UploadBytes, metric.WarmUps, metric.WarmUpFailures, metric.ColdStarts} {
 			l.Count(m, 1)
 		}
@@ -84,7 +85,7 @@ func TestLineOfAllMetrics(t *testing.T) {
 			Minting: callrecord.Minting{Mints: 1, Reason: callrecord.Repaired, MintFailures: 1, CredentialsRejected: 1, SecretReads: 1},
 		})
 	})
-	if n := bytes.Count([]byte(got), []byte(`"Unit"`)); n != 19 {
+	if n := strings.Count(got, `"Unit"`); n != 19 {
 		t.Errorf("%d metrics: %s", n, got)
 	}
 }

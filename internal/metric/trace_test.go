@@ -27,7 +27,7 @@ func TestTraceOfTheInvocation(t *testing.T) {
 		if want != "" {
 			line += `,"xray_trace_id":"` + want + `"`
 		}
-		if got := written(t, ctx, true, func(*metric.Line) {}); got != line+"}\n" {
+		if got := written(ctx, t, true, func(*metric.Line) {}); got != line+"}\n" {
 			t.Errorf("%s: %s", header, got)
 		}
 	}

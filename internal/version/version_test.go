@@ -15,7 +15,7 @@ func TestChangelog(t *testing.T) {
 		t.Fatal(err)
 	}
 	newest := regexp.MustCompile(`(?m)^## (\d+\.\d+\.\d+) - \d{4}-\d\d-\d\d$`).FindSubmatch(text)
-	if newest == nil || string(newest[1]) != version.Version {
+	if len(newest) != 2 || string(newest[1]) != version.Version {
 		t.Errorf("the newest entry is %q, the version %s", newest, version.Version)
 	}
 }

@@ -52,7 +52,7 @@ func Check(line []byte) error {
 		return fmt.Errorf("%d bytes", len(line))
 	}
 	if at := meta.AWS.Timestamp; at == nil || time.UnixMilli(*at).Year() < 2000 || time.UnixMilli(*at).Year() > 2100 {
-		return errors.New("Timestamp is no time in milliseconds")
+		return errors.New("its Timestamp is no time in milliseconds")
 	}
 	if len(meta.AWS.CloudWatchMetrics) == 0 {
 		return errors.New("no directive")
