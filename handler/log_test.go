@@ -197,3 +197,50 @@ func TestLoggedCauses(t *testing.T) {
 		}
 	}
 }
+
+// Of invocations beside one another one is the first, and tells of the prefetch.
+func TestFirstInvocationOfSeveral(t *testing.T) {
+	relay := onSockets(t)
+	relay.Prefetched(callrecord.Minting{MintFailures: 1, SecretReads: 1})
+	var calls sync.WaitGroup
+	for range 8 {
+		calls.Go(func() { invoke(t, relay, submitEvent()) })
+	}
+	calls.Wait()
+	log := relay.out.String()
+	for _, once := range []string{`"cold_starts":1,`, `"mint_failures":1,`, `"mints":1,`} {
+		if n := strings.Count(log, once); n != 1 {
+			t.Errorf("%s: %d times in %s", once, n, log)
+		}
+	}
+}
+
+// What a relayed call costs goes by its method, and polls by their path. A call that
+// was rejected with 401 and sent again is one.
+func TestLoggedCosts(t *testing.T) {
+	for call, want := range map[string]string{
+		"POST " + submitPath:                                        `"billable_calls":1`,
+		"PUT /v3.0/omr/storage/file/x":                              `"billable_calls":1`,
+		"GET " + resultPath:                                         `"polls":1`,
+		"GET /v5.0/omr/GenerateTemplate/GetGenerateTemplate":        `"polls":1`,
+		"GET /v3.0/omr/storage/file/x":                              "",
+		"GET /v5.0/omr/RecognizeTemplate/Else":                      "",
+		"GET /v3.0/omr/RecognizeTemplate/GetRecognizeTemplate":      "",
+		"GET /v5.0/omr/RecognizeTemplate/GetRecognizeTemplate/more": "",
+		"DELETE /v5.0/omr/RecognizeTemplate":                        "",
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			relay := inBubble(t)
+			mint(t, relay)
+			relay.Sandbox.Token.RevokeAll()
+			relay.out.Reset()
+			method, path, _ := strings.Cut(call, " ")
+			invoke(t, relay, restEvent(method, path))
+			log := relay.out.String()
+			got := regexp.MustCompile(`"(billable_calls|polls)":\d+`).FindAllString(log, -1)
+			if strings.Join(got, " ") != want || !strings.Contains(log, `"upstream_calls":2`) || !strings.Contains(log, `"repairs":1`) {
+				t.Errorf("%s: counted %q: %s", call, got, log)
+			}
+		})
+	}
+}
