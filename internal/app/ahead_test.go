@@ -183,7 +183,6 @@ func TestConnectionAhead(t *testing.T) {
 // the connection, nothing hangs and nothing is left.
 func TestConnectionAheadInVain(t *testing.T) {
 	gone := httptest.NewTLSServer(nil)
-	gone.Close()
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -191,6 +190,7 @@ func TestConnectionAheadInVain(t *testing.T) {
 	t.Cleanup(func() { _ = silent.Close() })
 	reached := make(chan struct{}, 1)
 	alone := serveOn(t, 2, reached, nil)
+	gone.Close() // after the others are there: none of them has its port
 	for _, to := range []string{gone.URL, "https://" + silent.Addr().String(), "http://" + silent.Addr().String(), alone.URL} {
 		secure := newTLSDialer()
 		end := secure.ahead(t.Context(), parse(t, to))
