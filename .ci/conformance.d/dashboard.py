@@ -23,14 +23,12 @@ def text(value, parameters):
         return delimiter.join(text(part, parameters) for part in parts)
     if function == "Fn::Sub":
         template, named = (argument, {}) if isinstance(argument, str) else argument
-        return re.sub(r"\$\{(!?)([\w.:]+|[^}]*)\}", lambda m: reference(m, named, parameters), template)
+        return re.sub(r"\$\{([\w.:]+)\}", lambda m: text(named.get(m[1], reference(m[1])), parameters), template)
     raise ValueError(f"a text with {function}")
 
 
-def reference(match, named, parameters):
-    if match[1]:  # ${!…} is not CloudFormation's
-        return f"${{{match[2]}}}"
-    return text(named.get(match[2], {"Ref": match[2]}), parameters)
+def reference(name):
+    return {"Fn::GetAtt": name.split(".")} if "." in name else {"Ref": name}
 
 
 SEARCH = re.compile(r"SEARCH\('\{([^}]*)\}([^']*)', '(\w+)', (\d+)\)")
