@@ -60,7 +60,7 @@ def metrics(page):
     """name: the sets of dimensions that the code gives it, by the table that a test holds to the code."""
     section = page.partition("\n## Metrics\n")[2].partition("\n## ")[0]
     found = {}
-    for name, dimensions in re.findall(r"^\| `(\w+)` \| \w+ \| ([^|]*) \|", section, re.M):
+    for name, dimensions in re.findall(r"^\| `(\w+)` \| \w+ \| ([^|]*)\|", section, re.M):
         found[name] = [["FunctionName"], *([["FunctionName", *re.findall(r"`(\w+)`", dimensions)]] if "`" in dimensions else [])]
     return found
 
