@@ -1,7 +1,7 @@
-# build, deploy, check and clean are for the command line; `sam build` runs build-RelayFunction, build-AuthorizerFunction
+# build, deploy, smoke, check and clean are for the command line; `sam build` runs build-RelayFunction, build-AuthorizerFunction
 # and build-BatchFunction with ARTIFACTS_DIR set.
 
-.PHONY: build deploy check clean build-RelayFunction build-AuthorizerFunction build-BatchFunction
+.PHONY: build deploy smoke check clean build-RelayFunction build-AuthorizerFunction build-BatchFunction
 
 build:
 	sam build
@@ -11,6 +11,10 @@ ENV = default
 
 deploy:
 	@.deploy/deploy '$(ENV)' '$(SECRET_ARN)' $(PARAMETERS)
+
+# make smoke [ENV=default|dev|prod]
+smoke:
+	@.deploy/smoke '$(ENV)'
 
 check:
 	.ci/run

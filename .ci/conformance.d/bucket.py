@@ -22,6 +22,7 @@ MADE = {
     "ScansBucket": "AWS::S3::Bucket", "ScansBucketPolicy": "AWS::S3::BucketPolicy", "ScansAccess": "AWS::IAM::ManagedPolicy",
     "BatchFunction": "AWS::Lambda::Function", "BatchRole": "AWS::IAM::Role", "BatchLogs": "AWS::Logs::LogGroup",
     "BatchStateMachine": "AWS::StepFunctions::StateMachine", "BatchMachineRole": "AWS::IAM::Role",
+    "BatchesFailedAlarm": "AWS::CloudWatch::Alarm",
 }
 # variable of the function: what it is told with a bucket; without one it is empty
 TOLD = {"OMR_BUCKET": {"Ref": "ScansBucket"}, "OMR_STATE_MACHINE": {"Ref": "BatchStateMachine"}}

@@ -41,7 +41,7 @@ cloud() {
   mkdir -p "$WORK/tools"
   ln -sf "$CACHE/venv-aws/bin/aws" "$CACHE/venv-sam/bin/sam" "$WORK/tools"
   SAM_CLI_POLL_DELAY=0.2 AWS_ENDPOINT_URL="$(<"$WORK/cloud.url")" CURL_HOME="$WORK/cloud/curl" \
-    CHECKOUT="$WORK/checkout" FUNCTION_CA="$WORK/ca.pem" PATH="$WORK/tools:$PATH" "$CACHE/venv-aws/bin/python" "$PARTS/${2:-cloud_steps.py}" "$1" || {
+    CHECKOUT="$WORK/checkout" FUNCTION_LOGS="$WORK/cloud/logs" FUNCTION_CA="$WORK/ca.pem" PATH="$WORK/tools:$PATH" "$CACHE/venv-aws/bin/python" "$PARTS/${2:-cloud_steps.py}" "$1" || {
     echo 'the last that LocalStack said:'
     grep -E ' (WARN|ERROR) ' "$WORK/cloud.out" "$WORK/cloud.log" | tail -10
     return 1

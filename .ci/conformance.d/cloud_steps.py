@@ -122,7 +122,7 @@ def create_secret():
 def deploy():
     run("deploy")
     told, resources = outputs()
-    wanted = {"ApiUrl", "ApiArn", "UsagePlanId", "ApiKeyId", "ApiKeyCommand", "FunctionArn", "FunctionAliasArn", "FunctionLogGroup"}
+    wanted = {"ApiUrl", "ApiArn", "UsagePlanId", "ApiKeyId", "ApiKeyCommand", "FunctionArn", "FunctionAliasArn", "FunctionLogGroup", "DashboardName"}
     same("outputs", sorted(told), sorted(wanted))
     same("without being asked for", sorted(resources & {"AccessLogs", "ApiGatewayAccount", "ApiGatewayWriterRole", "ScansBucket"}), [])
     same("the command of the output", shell(told["ApiKeyCommand"])[0].strip(), key_of(told["ApiKeyId"]))
@@ -181,8 +181,11 @@ def add_caller():
     added = [key for key in plan if key["id"] != told["ApiKeyId"]]
     same("keys that were added", {key["name"] for key in added}, {"station 7"})
     recognized(told["ApiUrl"], key_of(added[0]["id"]))
-    # Withdrawn alone.
+    # Switched off as documented, and withdrawn alone.
     value = key_of(added[0]["id"])
+    run("disable-key", env=os.environ | {"id": added[0]["id"]})
+    same("enabled", aws(f"apigateway get-api-key --api-key {added[0]['id']}")["enabled"], False)
+    same("a key that is switched off", call(told["ApiUrl"], f"Authorization: Bearer {value}")[0], 403)
     aws(f"apigateway delete-api-key --api-key {added[0]['id']}")
     same("a key that was deleted", call(told["ApiUrl"], f"Authorization: Bearer {value}")[0], 403)
     recognized(told["ApiUrl"], key_of(told["ApiKeyId"]))
@@ -211,6 +214,10 @@ def update():
         raise AssertionError(f"live went from {before['Version']} to {after['Version']}; there are {versions}")
     told, _ = outputs()
     recognized(told["ApiUrl"], key_of(told["ApiKeyId"]))
+    # Back, as documented, and forth.
+    run("go-back", env=os.environ | {"version": before["Version"]})
+    same("the version after going back", live()[0]["Version"], before["Version"])
+    aws(f"lambda update-alias --function-name {told['FunctionArn']} --name live --function-version {after['Version']}")
 
 
 def other_secret():
@@ -265,7 +272,7 @@ def mode(authorization, more=""):
     arn = aws("secretsmanager describe-secret --secret-id omr-relay/aspose")["ARN"]
     deployed(f"ENV=dev SECRET_ARN={arn} PARAMETERS='Authorization={authorization}{more}'")
     told, resources = outputs("omr-relay-dev")
-    same("outputs", sorted(told), sorted({"ApiUrl", "ApiArn", "FunctionArn", "FunctionAliasArn", "FunctionLogGroup"}))
+    same("outputs", sorted(told), sorted({"ApiUrl", "ApiArn", "FunctionArn", "FunctionAliasArn", "FunctionLogGroup", "DashboardName"}))
     same("keys", sorted(r for r in resources if "Key" in r or "Authorizer" in r or "UsagePlan" in r), [])
     gone("omr-relay-dev")
 
@@ -285,6 +292,7 @@ def streaming():
             f"--payload fileb://{os.path.abspath('events/healthz.json')} {answer.name}")
         head, delimiter, body = answer.read().partition(bytes(8))
     same("streamed", (json.loads(head)["statusCode"], bool(delimiter), body), (200, True, b'{"status":"ok"}'))
+    run("unprotect")
     gone("omr-relay-prod")
 
 

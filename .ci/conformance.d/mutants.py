@@ -40,7 +40,7 @@ def mutate(lines, mutant):
 
 def caught(text, check):
     wrong = json.loads(json.dumps(yaml_parse(text)))
-    return next((fault for by, fault in template.faults(wrong) if by == check), None)
+    return next((fault for by, fault in template.faults(wrong, check) if by == check), None)
 
 
 def main(path, mutants):

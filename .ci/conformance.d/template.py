@@ -8,6 +8,7 @@ import re
 import sys
 from unittest.mock import patch
 
+from samtranslator.model.exceptions import InvalidDocumentException
 from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import yaml_parse
 
@@ -16,6 +17,7 @@ import bucket
 import callers
 import streaming
 import versions
+import watching
 import wiring
 from conditions import Conditions, resolve
 from spoilt import spoilt
@@ -78,9 +80,27 @@ def as_list(value):
     return value if isinstance(value, list) else [value]
 
 
-def faults(template):
-    """Each with the check that says it."""
-    translated = translate(template)
+def faults(template, check=None):
+    """Each with the check that says it; where but one is asked, others may be left out."""
+    if check != "watching":
+        yield from made_faults(template)
+    if check in ("watching", None):
+        yield from watched_faults(template)
+
+
+def watched_faults(template):
+    try:
+        yield from (("watching", fault) for fault in watching.faults(template, translate))
+    except InvalidDocumentException as refused:
+        yield "transform", str(refused)
+
+
+def made_faults(template):
+    try:
+        translated = translate(template)
+    except InvalidDocumentException as refused:
+        yield "transform", str(refused)
+        return
     # SAM makes a new deployment when the body changes, and does not see what a condition in it comes to.
     if template["Resources"]["RelayApi"]["Properties"].get("AlwaysDeploy") is not True:
         yield "callers", "another choice of authorization or streaming would not reach the stage"

@@ -21,6 +21,9 @@ VALUES = {
     "Architecture": ("arm64", "x86_64"),
     "MemorySize": ("256", "512"),
     "WarmUpMinutes": ("5", "0"),
+    "ReservedConcurrency": ("0", "20"),
+    "ProvisionedConcurrency": ("0", "2"),
+    "Deployment": ("AllAtOnce", "Canary10Percent5Minutes"),
     "Authorization": ("ApiKey", "Iam"),
     "MonthlyQuota": ("0", "1000"),
     "UserPoolArn": ("", "arn:aws:cognito-idp:eu-central-1:123456789012:userpool/eu-central-1_A"),
@@ -35,6 +38,9 @@ VALUES = {
     "MaxSheets": ("3000", "100000"),
     "BatchConcurrency": ("10", "20"),
     "ResultDays": ("7", "30"),
+    "AlarmEmail": ("", "on-call@school.example"),
+    "AlarmTopicArn": ("", "arn:aws:sns:eu-central-1:123456789012:on-call"),
+    "MonthlyBudget": ("0", "3000"),
     "LogLevel": ("INFO", "DEBUG"),
     "LogRetentionDays": ("30", "7"),
     "ApiGatewayLogRole": ("none", "existing"),
@@ -87,7 +93,8 @@ class Stack:
     def __init__(self, translated, parameters):
         self.conditions = Conditions(translated, parameters)
         self.resources = self.conditions.section(translated, "Resources")
-        self.settings = self.conditions.fill(self.resources["RelayFunction"]["Properties"])
+        # A reservation is the function's, whatever its versions are.
+        self.settings = {k: v for k, v in self.conditions.fill(self.resources["RelayFunction"]["Properties"]).items() if k != "ReservedConcurrentExecutions"}
         alias = self.resources.get("RelayFunctionAliaslive", {}).get("Properties", {})
         self.version_name = alias.get("FunctionVersion", {}).get("Fn::GetAtt", [None])[0]
         self.version = self.identity(self.version_name) if self.version_name else None

@@ -47,6 +47,7 @@ OUTPUTS = {
     "FunctionAliasArn": {"Ref": "RelayFunctionAliaslive"},
     "ScansBucketName": {"Ref": "ScansBucket"},
     "BatchStateMachineArn": {"Ref": "BatchStateMachine"},
+    "DashboardName": {"Ref": "Dashboard"},
     "FunctionLogGroup": {"Ref": "RelayLogs"},
     "AccessLogGroup": {"Ref": "AccessLogs"},
 }
@@ -237,6 +238,14 @@ REFUSED = [
     ({"Scans": "create", "ResultDays": "2"}, "must be a whole number from 3 to 90"),
     ({"Scans": "create", "ResultDays": "91"}, "must be a whole number from 3 to 90"),
     ({"Scans": "create", "ResultDays": "3.5"}, "must be a whole number from 3 to 90"),
+    ({"ReservedConcurrency": "-1"}, "must be 0 or a whole number up to 99999"),
+    ({"ProvisionedConcurrency": "1.5"}, "must be 0 or a whole number up to 99999"),
+    ({"Deployment": "Canary"}, "must be one of"),
+    ({"AlarmEmail": "on-call"}, "must be empty or an e-mail address"),
+    ({"AlarmTopicArn": "on-call"}, "must be empty or the ARN of a standard SNS topic"),
+    ({"AlarmTopicArn": VALUES["AlarmTopicArn"][1] + ".fifo"}, "must be empty or the ARN of a standard SNS topic"),
+    ({"AlarmEmail": VALUES["AlarmEmail"][1], "AlarmTopicArn": VALUES["AlarmTopicArn"][1]}, "AlarmTopicArn cannot be given beside it"),
+    ({"MonthlyBudget": "1e3"}, "must be 0 or a whole number up to 999999999"),
     ({"LogLevel": "TRACE"}, "must be one of"),
     ({"LogRetentionDays": "8"}, "must be one of"),
     ({"ApiGatewayLogRole": "new"}, "must be one of"),
@@ -252,6 +261,8 @@ REFUSED = [
 ]
 TAKEN = [
     {},
+    {"AlarmEmail": "on.call+omr@school.example", "MonthlyBudget": "1", "Deployment": "Linear10PercentEvery1Minute"},
+    {"AlarmTopicArn": VALUES["AlarmTopicArn"][1], "Deployment": "Canary10Percent30Minutes", "ReservedConcurrency": "20", "ProvisionedConcurrency": "20"},
     {"MonthlyQuota": "1000", "Streaming": "true", "KmsKeyArn": VALUES["KmsKeyArn"][1], "WarmUpMinutes": "59"},
     {"Authorization": "Iam", "WarmUpMinutes": "0", "Architecture": "x86_64", "ApiGatewayLogRole": "existing"},
     {"Authorization": "Cognito", "UserPoolArn": VALUES["UserPoolArn"][1], "UserPoolScope": "relay/recognize", "ApiGatewayLogRole": "create"},
