@@ -23,6 +23,12 @@ type Config struct {
 	Source    Source
 	Endpoint  *url.URL          // of the token service
 	Transport http.RoundTripper // without authorization; nil is http.DefaultTransport
+
+	// Lead draws, once for each Cache, the share of a token's lifetime before its end
+	// at which a refresh is due; nil draws between 15 and 25 %. Draw draws from [0, 1)
+	// how far a retry strays from its time; nil is math/rand's. Both are for who needs
+	// the same run twice, as package fleet does, whose figures chose these defaults.
+	Lead, Draw func() float64
 }
 
 // Cache holds one token for all invocations of an environment. It starts no
@@ -66,13 +72,24 @@ func NewCache(cfg Config) *Cache {
 	if transport == nil {
 		transport = http.DefaultTransport
 	}
+	lead, draw := cfg.Lead, cfg.Draw
+	if lead == nil {
+		lead = leadOfEnvironment
+	}
+	if draw == nil {
+		draw = rand.Float64
+	}
 	return &Cache{minter: minter{
 		source:    cfg.Source,
-		exchanger: exchanger{endpoint: cfg.Endpoint, transport: transport},
-		// Between 15 and 25 % of the lifetime, drawn once per environment:
-		// environments that started together do not refresh together.
-		lead: 0.15 + 0.1*rand.Float64(), //nolint:gosec // spreads load; nobody gains by guessing it
+		exchanger: exchanger{endpoint: cfg.Endpoint, transport: transport, draw: draw},
+		lead:      lead(),
 	}}
+}
+
+// leadOfEnvironment is between 15 and 25 %: environments that started together do not
+// refresh together.
+func leadOfEnvironment() float64 {
+	return 0.15 + 0.1*rand.Float64() //nolint:gosec // spreads load; nobody gains by guessing it
 }
 
 // Token returns a token that is valid now. When there is none it mints one, or

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
@@ -29,6 +28,7 @@ const (
 type exchanger struct {
 	endpoint  *url.URL
 	transport http.RoundTripper
+	draw      func() float64 // from [0, 1)
 }
 
 // exchange trades credentials for a grant, trying again within ctx as long as
@@ -56,7 +56,7 @@ func (x *exchanger) exchange(ctx context.Context, c secrets.Credentials, patienc
 		}
 		wait := failure.retryAfter
 		if wait == 0 {
-			wait = jitter(backoff)
+			wait = x.jitter(backoff)
 			backoff *= 2
 		}
 		if !sleep(ctx, wait) {
@@ -135,4 +135,6 @@ func judge(resp *http.Response, body []byte) *exchangeError {
 }
 
 // jitter spreads d over [d/2, d*3/2).
-func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d) } //nolint:gosec // spreads load; nobody gains by guessing it
+func (x *exchanger) jitter(d time.Duration) time.Duration {
+	return d/2 + time.Duration(x.draw()*float64(d))
+}
