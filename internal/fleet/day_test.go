@@ -79,9 +79,9 @@ func spuriousDenial(begins, length time.Duration) incident {
 	}}
 }
 
-// swap has what is stored replaced while the pair in use is dead, by another dead one
-// first: two bans at once.
-func swap(begins, length time.Duration) incident {
+// deadTwice is a dead secret that is replaced by another dead one first: two bans at
+// once.
+func deadTwice(begins, length time.Duration) incident {
 	d := deadSecret(begins, length, true)
 	d.name = "dead secret, twice"
 	d.steps = append(d.steps[:1:1], step{begins + length/2, func(w *world) {
@@ -92,6 +92,13 @@ func swap(begins, length time.Duration) incident {
 	return d
 }
 
+// deployment has every environment replaced: the next call to each finds a new one.
+func deployment(begins time.Duration) incident {
+	return incident{name: "deployment", begins: begins, ends: begins + time.Minute, over: begins + time.Minute, harmless: true, steps: []step{
+		{begins, func(w *world) { w.deploy() }},
+	}}
+}
+
 func at(hour, minute int) time.Duration {
 	return time.Duration(hour)*time.Hour + time.Duration(minute)*time.Minute
 }
@@ -99,25 +106,31 @@ func at(hour, minute int) time.Duration {
 // schoolDay is the day of the chart.
 func schoolDay(fleet int64) day {
 	return day{
-		traffic: schoolTraffic(fleet, 0),
+		traffic: traffic{fleet: fleet, base: 3, length: 24 * time.Hour},
 		incidents: []incident{
 			outage(at(9, 46), 10*time.Minute, answering503),
 			rotation(at(11, 40), time.Minute),
 			deadSecret(at(12, 31), 15*time.Minute, true),
-			spuriousDenial(at(15, 0), 5*time.Second),
+			deployment(deployed),
+			// Tokens of the deployment end five minutes later.
+			spuriousDenial(deployed+55*time.Minute, 5*time.Second),
 		},
 	}
 }
 
-// anyDay is a school day with incidents of all kinds at random times, from seven to
-// five. Every other one has no calls for an hour and a half before one of its lessons.
-func anyDay(rng *rand.Rand, fleet int64) day {
-	d := day{traffic: schoolTraffic(fleet, rng.Int64N(2))}
+// deployed is when the environments that the exam keeps busy are replaced.
+const deployed = 14 * time.Hour
+
+// anyDay is a school day with incidents of all kinds at random times from seven to
+// five. On every other one nobody calls between the lessons and the exam.
+func anyDay(seed uint64, fleet int64) day {
+	rng := rand.New(rand.NewPCG(seed, 1<<63))
+	d := day{traffic: traffic{fleet: fleet, base: 20, quiet: rng.IntN(2) == 0, length: 24 * time.Hour}}
 	for begins := at(7, 0); begins < at(17, 0); {
-		begins += time.Duration(rng.Int64N(int64(50 * time.Minute)))
-		length := 20*time.Second + time.Duration(rng.Int64N(int64(15*time.Minute)))
+		begins += between(rng, 0, 50*time.Minute)
+		length := between(rng, 20*time.Second, 15*time.Minute)
 		var next incident
-		switch rng.IntN(7) {
+		switch rng.IntN(8) {
 		case 0, 1:
 			next = outage(begins, length, failing(1+rng.IntN(int(denying)-1)))
 		case 2:
@@ -128,11 +141,13 @@ func anyDay(rng *rand.Rand, fleet int64) day {
 			next = deadSecret(begins, length, rng.IntN(2) == 0)
 		case 5:
 			next = spuriousDenial(begins, length/60)
+		case 6:
+			next = deployment(begins)
 		default:
-			next = swap(begins, length)
+			next = deadTwice(begins, length)
 		}
 		d.incidents = append(d.incidents, next)
-		begins = next.over + time.Minute
+		begins = next.over + 2*time.Minute
 	}
 	return d
 }

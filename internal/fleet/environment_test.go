@@ -23,10 +23,11 @@ import (
 // environment is an execution environment with the relay's own token path in it:
 // nothing of that is a model.
 type environment struct {
-	world *world
-	lane  int
-	cache *token.Cache
-	relay *token.Transport
+	world   *world
+	lane    int
+	version int // of the deployment that it belongs to
+	cache   *token.Cache
+	relay   *token.Transport
 	// Both draw for one goroutine at a time: a mint runs beside a call.
 	minting, calling *rand.Rand
 
@@ -52,7 +53,7 @@ func (w *world) newEnvironment(lane int) *environment {
 	w.started++
 	seed := uint64(w.started)
 	e := &environment{
-		world: w, lane: lane, born: time.Now(),
+		world: w, lane: lane, version: w.version, born: time.Now(),
 		minting: rand.New(rand.NewPCG(w.seed, 2*seed)),
 		calling: rand.New(rand.NewPCG(w.seed, 2*seed+1)),
 	}

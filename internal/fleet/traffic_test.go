@@ -8,17 +8,13 @@ import (
 // traffic is how many calls come in each second of a day. All of it is whole numbers:
 // floating point is not the same on every machine, and one seed is to give one day.
 type traffic struct {
-	busy   int64 // environments that the largest burst keeps busy
-	quiet  bool  // whether nobody calls from lunch to the exam
+	fleet  int64 // environments that the largest burst keeps busy
+	base   int64 // environments that are busy from seven to five, in thousandths of it
+	quiet  bool  // whether nobody calls between the lessons and the exam
 	length time.Duration
 }
 
-// schoolTraffic is a school day for a fleet of that size.
-func schoolTraffic(fleet, quiet int64) traffic {
-	return traffic{busy: fleet, quiet: quiet == 1, length: 24 * time.Hour}
-}
-
-// meanCall is what an invocation takes on average, in milliseconds: see calls_test.go.
+// meanCall is what an invocation takes on average, in milliseconds: see environment.run.
 const meanCall = 11_500
 
 // lesson is a burst of calls: they rise for two minutes and fall for two more.
@@ -30,7 +26,8 @@ type lesson struct {
 var lessons = []lesson{{at(8, 0), 50}, {at(8, 50), 70}, {at(9, 45), 80}, {at(10, 40), 100}, {at(11, 40), 80}, {at(12, 30), 60}}
 
 const (
-	rises = 120 // seconds
+	rises      = 120 // seconds
+	lessonsEnd = 12*time.Hour + 35*time.Minute
 
 	// The exam keeps a part of the fleet busy without a pause.
 	examBegins, examEnds = 13*time.Hour + 30*time.Minute, 16 * time.Hour
@@ -42,9 +39,9 @@ func (t traffic) busyAt(second int64) int64 {
 	share := int64(100) // in millionths: the night
 	now := time.Duration(second) * time.Second
 	if now >= at(7, 0) && now < at(17, 0) {
-		share = 3_000
+		share = t.base * 1000
 	}
-	if t.quiet && now >= at(12, 35) && now < examBegins {
+	if t.quiet && now >= lessonsEnd && now < examBegins {
 		return 0
 	}
 	if now >= examBegins && now < examEnds {
@@ -55,7 +52,7 @@ func (t traffic) busyAt(second int64) int64 {
 		off := second - int64(l.begins/time.Second) - rises
 		share += max(rises-max(off, -off), 0) * l.share * 10_000 / rises
 	}
-	return t.busy * share / 1000
+	return t.fleet * share / 1000
 }
 
 // arrivals returns how many calls come in a second.

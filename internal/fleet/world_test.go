@@ -21,6 +21,18 @@ type variant struct {
 	draw func(*rand.Rand) float64
 }
 
+// asItIs draws as the relay does by default.
+var asItIs = variant{"as it is", leads(15, 25), (*rand.Rand).Float64}
+
+// leads draws between two percentages of a token's lifetime. Without a lead no token is
+// due for a refresh before it has expired.
+func leads(least, most float64) func(*rand.Rand) float64 {
+	return func(rng *rand.Rand) float64 { return (least + (most-least)*rng.Float64()) / 100 }
+}
+
+// evenly is no draw at all.
+func evenly(*rand.Rand) float64 { return 0.5 }
+
 // broken is what a test breaks on purpose, to see it found out. The zero value is
 // the relay as it is.
 type broken struct {
@@ -41,17 +53,17 @@ type world struct {
 	base     *url.URL
 
 	broken broken
+	after  sync.WaitGroup // for what the broken one leaves running
 
-	mu         sync.Mutex // guards what follows
-	pair       string     // stored in Secrets Manager
-	beforePair string
-	idle       []*environment // the one used last at the end
-	free       []int          // lanes of environments that are gone
-	lanes      int
-	busy       int
-
-	started int     // environments in all; the dispatcher's
-	credit  float64 // of Lambda's rate of starting them
+	mu              sync.Mutex // guards what follows
+	pair            string     // stored in Secrets Manager
+	beforePair      string
+	idle            []*environment // the one used last at the end
+	free            []int          // lanes of environments that are gone
+	lanes           int
+	busy            int
+	version         int // deployed
+	started, credit int // environments in all, and how many may be started now; the dispatcher's
 }
 
 // Lambda starts a thousand environments of a function at once and a hundred a second
@@ -74,6 +86,7 @@ func run(t *testing.T, w *world) *watch {
 		w.store(w.service.create())
 		w.service.boasts = w.broken.boasts
 		w.live(t.Context())
+		w.after.Wait()
 	})
 	w.watch.close()
 	return w.watch
@@ -129,7 +142,7 @@ func (w *world) take() (e *environment, cold bool) {
 	for len(w.idle) > 0 {
 		e := w.idle[len(w.idle)-1]
 		w.idle = w.idle[:len(w.idle)-1]
-		if !e.gone(now) {
+		if e.version == w.version && !e.gone(now) {
 			w.busyLocked(1)
 			return e, false
 		}
@@ -156,6 +169,13 @@ func (w *world) freeze(e *environment) {
 	e.lastCall = time.Now()
 	w.idle = append(w.idle, e)
 	w.busyLocked(-1)
+}
+
+// deploy replaces every environment: those that are busy once they are not.
+func (w *world) deploy() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.version++
 }
 
 func (w *world) busyLocked(more int) {
