@@ -41,7 +41,7 @@ const storedFor = 5 * time.Second
 
 // outage has the token endpoint fail in one way.
 func outage(begins, length time.Duration, how failing) incident {
-	return incident{name: "token endpoint out", begins: begins, ends: begins + length, over: begins + length + settled, steps: []step{
+	return incident{name: endpointOut, begins: begins, ends: begins + length, over: begins + length + settled, steps: []step{
 		{begins, func(w *world) { w.service.fail(how) }},
 		{begins + length, func(w *world) { w.service.fail(working) }},
 	}}
@@ -62,7 +62,8 @@ func revocation(begins time.Duration) incident {
 	}}
 }
 
-// deadSecret ends the pair in use and stores another one length later.
+// deadSecret ends the pair in use and stores another one length later. Tokens are
+// revoked with it, those of earlier pairs too, or live on.
 func deadSecret(begins, length time.Duration, revoked bool) incident {
 	return incident{name: "dead secret", begins: begins, ends: begins + length, over: begins + length + storedFor, stored: begins + length, steps: []step{
 		{begins, func(w *world) { w.service.end(w.pair, revoked) }},
@@ -73,7 +74,7 @@ func deadSecret(begins, length time.Duration, revoked bool) incident {
 // spuriousDenial has the service deny a good pair for a moment: long enough for a
 // fleet to earn it the ban. Where it does not, the second denial is held for two minutes.
 func spuriousDenial(begins, length time.Duration) incident {
-	return incident{name: "good pair banned", begins: begins, ends: begins + length + banFor, over: begins + length + banFor + settled, steps: []step{
+	return incident{name: goodBanned, begins: begins, ends: begins + length + banFor, over: begins + length + banFor + settled, steps: []step{
 		{begins, func(w *world) { w.service.fail(denying) }},
 		{begins + length, func(w *world) { w.service.fail(working) }},
 	}}
@@ -99,6 +100,12 @@ func deployment(begins time.Duration) incident {
 	}}
 }
 
+// The names that figures are looked up by.
+const (
+	endpointOut = "token endpoint out"
+	goodBanned  = "good pair banned"
+)
+
 func at(hour, minute int) time.Duration {
 	return time.Duration(hour)*time.Hour + time.Duration(minute)*time.Minute
 }
@@ -109,11 +116,10 @@ func schoolDay(fleet int64) day {
 		traffic: traffic{fleet: fleet, base: 3, length: 24 * time.Hour},
 		incidents: []incident{
 			outage(at(9, 46), 10*time.Minute, answering503),
+			spuriousDenial(at(10, 41), 5*time.Second),
 			rotation(at(11, 40), time.Minute),
 			deadSecret(at(12, 31), 15*time.Minute, true),
 			deployment(deployed),
-			// Tokens of the deployment end five minutes later.
-			spuriousDenial(deployed+55*time.Minute, 5*time.Second),
 		},
 	}
 }

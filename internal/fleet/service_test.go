@@ -47,6 +47,7 @@ type service struct {
 
 // account is what counts for or against a pair.
 type account struct {
+	number  int
 	good    bool
 	denials int
 	banned  time.Time // until then
@@ -68,7 +69,7 @@ func (s *service) create() (pair string) {
 	defer s.mu.Unlock()
 	s.created++
 	pair = fmt.Sprintf("client-%d:key-%d", s.created, s.created)
-	s.pairs[pair] = &account{good: true}
+	s.pairs[pair] = &account{number: s.created, good: true}
 	return pair
 }
 
@@ -82,11 +83,15 @@ func (s *service) end(pair string, revoked bool) {
 	}
 }
 
-// revoke ends the pair's tokens.
+// revoke ends the tokens of the pair and of those before it.
 func (s *service) revoke(pair string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.pairs[pair].revoked = time.Now()
+	for _, account := range s.pairs {
+		if account.number <= s.pairs[pair].number {
+			account.revoked = time.Now()
+		}
+	}
 }
 
 // fail has the endpoint fail from now on.
