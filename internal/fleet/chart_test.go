@@ -224,7 +224,33 @@ func (r record) leadsTable() string {
 
 // defaultsTable says which figure decides each default.
 func (r record) defaultsTable() string {
-	return "DEFAULTS\n"
+	var b strings.Builder
+	asItIs, noJitter, noSoft := r.Variants[0].Figures, r.Variants[1].Figures, r.Variants[2].Figures
+	none, shorter, lead, longer := r.Leads[0], r.Leads[1], r.Leads[2], r.Leads[3]
+	n := thousands
+	row := func(name, format string, figures ...any) {
+		b.WriteString("| " + name + " | " + fmt.Sprintf(format, figures...) + " |\n")
+	}
+	b.WriteString("| default | the figure that decides it |\n|---|---|\n")
+	row("The next token is fetched beside a call, before the old one ends",
+		"Without it %s requests have to fetch one first instead of %s, and the outage of %s sends away %s callers instead of %s. It costs %s tokens instead of %s",
+		n(noSoft.Waited), n(asItIs.Waited), clock(schoolDay(0).incidents[0].begins), n(noSoft.FailedIn[0]), n(asItIs.FailedIn[0]), n(asItIs.Mints), n(noSoft.Mints))
+	row("That is from 15 to 25 % of its life before its end",
+		"On the random days %s requests have to fetch a token first, with 5 to 15 %% %s, with none %s; outages send away %s callers instead of %s and %s. 25 to 35 %% changes that to %s and %s, for %s tokens more: no figure asks for it",
+		n(lead.Waited), n(shorter.Waited), n(none.Waited), n(lead.By[endpointOut]), n(shorter.By[endpointOut]), n(none.By[endpointOut]),
+		n(longer.Waited), n(longer.By[endpointOut]), n(longer.Mints-lead.Mints))
+	row("Each environment draws its own share between these (jitter)",
+		"After the deployment the exam's environments have tokens of one age. They fetch the next ones at %d in one second at most, without jitter at %d. On the day's peak jitter has no say, %d to %d: new environments make that, and arrive with the calls",
+		asItIs.PeakAfter, noJitter.PeakAfter, asItIs.PeakMints, noJitter.PeakMints)
+	row("A denied pair is sent again after 10 s, 2 minutes, then every 10 minutes",
+		"It keeps one environment from the ban, and cannot keep a fleet from it: five environments earn it. Of %s token requests on that day %d were answered 400, which is two bans and little more, and %s with 429: once by each environment that needed a token, which then lets the pair alone for as long as it was told",
+		n(asItIs.Requests), asItIs.Denied, n(asItIs.Banned))
+	row("The secret is read again 5 s after the last time, whatever is held against the pair",
+		"A ban of the old pair delays nobody: of %s callers whom the dead secret sent away none came 5 s after the new pair was stored, or later", n(asItIs.FailedIn[3]))
+	row("A token request is made up to four times",
+		"Decided elsewhere, by single failures, of which this day has none. Its price is here: while the endpoint is out it gets up to %s requests in one second, and at most %d succeed in one on the whole day",
+		n(asItIs.PeakRequests), asItIs.PeakMints)
+	return b.String()
 }
 
 func clock(d time.Duration) string {

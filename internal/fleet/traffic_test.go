@@ -23,7 +23,7 @@ type lesson struct {
 	share  int64 // of the fleet, in percent, busy at its height
 }
 
-var lessons = []lesson{{at(8, 0), 50}, {at(8, 50), 70}, {at(9, 45), 80}, {at(10, 40), 100}, {at(11, 40), 80}, {at(12, 30), 60}}
+var lessons = []lesson{{at(8, 0), 50}, {at(8, 50), 100}, {at(9, 45), 80}, {at(10, 40), 80}, {at(11, 40), 80}, {at(12, 30), 60}}
 
 const (
 	rises      = 120 // seconds
