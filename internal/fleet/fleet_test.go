@@ -88,6 +88,7 @@ func mustHold(t *testing.T, w *watch) {
 // TestRulesAreKept: each rule finds what breaks it. Rules that are named only here
 // would hold of anything.
 func TestRulesAreKept(t *testing.T) {
+	t.Parallel()
 	rotating := []incident{rotation(at(9, 46), time.Minute)}
 	dead := []incident{deadSecret(at(9, 46), 5*time.Minute, true)}
 	for _, tt := range []struct {
@@ -171,6 +172,7 @@ func (k *keeper) Get(ctx context.Context) (secrets.Credentials, error) {
 // TestOneSeedIsOneDay: two runs of a seed agree in every figure, and another seed does
 // not.
 func TestOneSeedIsOneDay(t *testing.T) {
+	t.Parallel()
 	day := anyDay(7, small)
 	first := run(t, &world{seed: 7, variant: asItIs, day: day}).figures
 	if again := run(t, &world{seed: 7, variant: asItIs, day: day}).figures; !reflect.DeepEqual(first, again) {

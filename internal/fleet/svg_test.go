@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// The chart: a panel for each variant, one pixel a minute.
+// The chart: a panel for each variant, three pixels for two minutes.
 const (
 	chartBegins, chartEnds = 7 * time.Hour, 17 * time.Hour
-	left, right            = 48, 12
-	top, panel, gap        = 62, 96, 34
+	left, right            = 40, 20
+	top, panel, gap        = 78, 96, 34
 )
 
-func x(d time.Duration) int { return left + int((d-chartBegins)/time.Minute) }
+func x(d time.Duration) int { return left + int((d-chartBegins)/time.Minute)*3/2 }
 
 // chart is docs/fleet.svg.
 func chart(r record) string {
@@ -44,7 +44,7 @@ text { fill: #9198a1 }
 	fmt.Fprintf(&b, "<text x=\"%d\" y=\"14\" class=\"name\">Tokens minted per second (the highest of each minute), %s environments</text>\n", left, thousands(r.Fleet))
 	for i, in := range schoolDay(int64(r.Fleet)).incidents {
 		fmt.Fprintf(&b, "<rect x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" class=\"incident\"/>\n", x(in.begins), top-16, max(x(in.ends)-x(in.begins), 2), bottom-top+16)
-		fmt.Fprintf(&b, "<text x=\"%d\" y=\"%d\">%s</text>\n", x(in.begins), top-20-i%2*13, in.name)
+		fmt.Fprintf(&b, "<text x=\"%d\" y=\"%d\">%s</text>\n", x(in.begins), top-20-i%3*13, in.name)
 	}
 	for i, v := range r.Variants {
 		y := top + i*(panel+gap)
@@ -58,7 +58,7 @@ text { fill: #9198a1 }
 		// Along the tops of the columns, and back along the line.
 		fmt.Fprintf(&b, "<path class=\"mints\" d=\"M%d %d", left, y+panel)
 		for minute := int(chartBegins / time.Minute); minute < int(chartEnds/time.Minute); minute++ {
-			fmt.Fprintf(&b, "V%dh1", y+panel-height(v.Figures.Minutes[minute]))
+			fmt.Fprintf(&b, "V%dh1.5", y+panel-height(v.Figures.Minutes[minute]))
 		}
 		fmt.Fprintf(&b, "V%dz\"/>\n", y+panel)
 	}
