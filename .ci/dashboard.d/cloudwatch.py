@@ -22,7 +22,8 @@ class Numbers:
                 for name, status in (("5XXError", "5xx"), ("4XXError", "4xx")):
                     self.add(at / 1000 % DAY, "AWS/ApiGateway", name, {"ApiName": "AWS::StackName", "Stage": "live"}, dimensions["status_class"] == status)
         times = [at for series in self.series.values() for at, _ in series]
-        self.begin, self.end = min(times) // 3600 * 3600, math.ceil(max(times) / 3600) * 3600
+        # Of whole hours: what is under way at the end comes seconds after it.
+        self.begin, self.end = min(times) // 3600 * 3600, round(max(times) / 3600) * 3600
 
     def add(self, at, namespace, metric, dimensions, value):
         key = tuple(sorted(dimensions.items()))
@@ -33,7 +34,8 @@ class Numbers:
         """{begin of the period: value}, of the periods that have any."""
         found = collections.defaultdict(list)
         for at, value in self.series.get((namespace, metric, tuple(sorted(dimensions.items()))), ()):
-            found[int(at // period * period)].append(value)
+            if at < self.end:
+                found[int(at // period * period)].append(value)
         return {at: statistic(stat, values) for at, values in sorted(found.items())}
 
     def searched(self, expression):

@@ -16,8 +16,16 @@ PARAMETERS = {"Scans": "create", "MonthlyBudget": "400000"}
 COLUMN, ROW, GAP = 50, 40, 8
 PALETTE = ["#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd", "#8c564b", "#e377c2", "#7f7f7f", "#bcbd22", "#17becf"]
 CAPTION = (
-    "A day in virtual time: 07:30 all tokens are revoked; 09:00 Aspose is slow, and answers 503 now and then; 11:00 the token endpoint is down; "
-    "13:30 a mistyped secret; 15:00 Aspose is out of reach; 16:00 a caller has the wrong path. Computing takes no time in it.")
+    "A day in virtual time, in which computing takes none. 07:30 all tokens are revoked; 09:00 Aspose is slow, and answers 503 now and then; "
+    "11:00 the token endpoint is down;",
+    "13:30 a mistyped secret; 15:00 Aspose is out of reach; 16:00 a caller has the wrong path. Red in the alarms is when each would ring.")
+
+# What each fault of TestDay has to raise, from when to when; an alarm that is not here has to keep still.
+EXPECTED = {
+    "ErrorsAlarm": [("09:00", "09:40"), ("11:00", "12:15"), ("13:30", "13:50"), ("15:00", "15:12")],
+    "TokenFailuresAlarm": [("11:00", "12:15"), ("13:30", "13:50")],
+    "CredentialsRejectedAlarm": [("13:30", "13:50")],
+}
 
 
 class Picture:
@@ -78,11 +86,12 @@ def alarms(picture, widget, resources, numbers, values):
     for n, name in enumerate(names):
         left, top = x + 10 + n % across * (width - 10) / across, y + 28 + n // across * 21
         room = (width - 10) / across - 14
-        picture.rect(left, top, room, 16, "#d5f0d5")
+        ours = any(key[0] in str(resources[name]["Properties"]) for key in numbers.series)
+        picture.rect(left, top, room, 16, "#d5f0d5" if ours else "#e5e7e7")
         for since, until in rings(numbers, resources[name]["Properties"], values):
             span = numbers.end - numbers.begin
             picture.rect(left + room * (since - numbers.begin) / span, top, max(2, room * (until - since) / span), 16, "#e88", title=f"{clock(since)}–{clock(until)}")
-        picture.text(left + 6, top + 12, name, 10)
+        picture.text(left + 6, top + 12, name + ("" if ours else " (AWS's own numbers)"), 10)
 
 
 def clock(at):
@@ -164,6 +173,16 @@ def short(value):
     return f"{value / 1000:g}k" if value >= 10000 else f"{value:g}"
 
 
+def wrong_alarms(resources, numbers, values):
+    for name, resource in resources.items():
+        if resource["Type"] != "AWS::CloudWatch::Alarm":
+            continue
+        begun, faults = [clock(since) for since, _ in rings(numbers, resource["Properties"], values)], EXPECTED.get(name, [])
+        if any(not any(since <= at <= until for since, until in faults) for at in begun) or any(
+                not any(since <= at <= until for at in begun) for since, until in faults):
+            yield f"{name} rings at {begun}, the faults are {faults}"
+
+
 def main(path, lines):
     with open(path, encoding="utf-8") as f:
         translated = sam.translate(json.loads(json.dumps(yaml_parse(f.read()))), PARAMETERS)
@@ -180,13 +199,16 @@ def main(path, lines):
             singles(picture, widget, numbers)
         else:
             graph(picture, widget, numbers)
-    picture.text(GAP, bottom + 24, CAPTION, 10.5, "#687078")
-    width, height = 24 * COLUMN + GAP, bottom + 36
+    for n, line in enumerate(CAPTION):
+        picture.text(GAP, bottom + 24 + 15 * n, line, 11, "#687078")
+    width, height = 24 * COLUMN + GAP, bottom + 50
     print(f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="Helvetica, Arial, sans-serif">')
     print(f'<rect width="{width}" height="{height}" fill="#f2f3f3"/>')
     print("\n".join(picture.parts))
     print("</svg>")
+    return list(wrong_alarms(resources, numbers, chosen.values))
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    if wrong := main(*sys.argv[1:]):
+        sys.exit("\n".join(wrong))
