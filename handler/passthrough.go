@@ -43,7 +43,8 @@ func (h *Handler) relay(ctx context.Context, inv *invocation, t target) (*gatewa
 // countRelayed counts what the call is to the upstream. The paths of results are the
 // v5 API's, of both of its queues.
 func countRelayed(record *callrecord.Record, method string, t target) {
-	sent := record.UpstreamCalls - record.Repairs // a call that was rejected with 401 made no work
+	// A call that was rejected with 401 made no work.
+	sent := record.UpstreamCalls - record.Rejected
 	switch {
 	case method == http.MethodPost, method == http.MethodPut:
 		record.Billable += sent

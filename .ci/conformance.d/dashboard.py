@@ -32,14 +32,18 @@ def reference(name):
 
 
 SEARCH = re.compile(r"SEARCH\('\{([^}]*)\}([^']*)', '(\w+)', (\d+)\)")
-TERM = re.compile(r'(\w+)="([^"]*)"')
+TERM = re.compile(r'"?(\w+)"?="([^"]*)"')
 
 
 def search(expression):
     """The search in an expression: namespace, names of dimensions, what each term must be, statistic and period. Or None."""
     if not (found := SEARCH.search(expression)):
         return None
-    namespace, *dimensions = found[1].split(",")
+    # CloudWatch wants quotes around names that are not of letters and digits alone.
+    for name in (names := found[1].split(",")):
+        if not re.fullmatch(r'[A-Za-z0-9]+|"[^"]+"', name):
+            raise ValueError(f"a search for {name}, without quotes")
+    namespace, *dimensions = (name.strip('"') for name in names)
     terms = dict(TERM.findall(found[2]))
     if TERM.sub("", found[2]).strip():
         raise ValueError(f"a search for {found[2]}")

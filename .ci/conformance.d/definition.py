@@ -111,7 +111,7 @@ def map_faults(sheets):
     for member, value in {
             "Type": "Map", "Label": "Sheets", "ItemSelector": SHEET, "ToleratedFailureCount": 0, "ResultPath": None,
             "MaxConcurrencyPath": "$.manifest.is.concurrency",
-            "Catch": [{"ErrorEquals": ["States.ALL"], "ResultPath": None, "Next": "Explain"}]}.items():
+            "Catch": [{"ErrorEquals": ["States.ALL"], "ResultPath": "$.map", "Next": "Explain"}]}.items():
         if sheets.get(member) != value:
             yield f"the map's {member} is {sheets.get(member)}"
     if sheets.get("ItemProcessor", {}).get("ProcessorConfig") != {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}:

@@ -2,10 +2,11 @@ package main
 
 import (
 	"fmt"
-	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"omr-relay/internal/version"
 )
 
 const rootHelp = `Run omr-relay on this machine.
@@ -31,7 +32,7 @@ func newRoot(program string, c console, begin func()) *cobra.Command {
 		Use:              program,
 		Short:            "Run omr-relay on this machine",
 		Long:             rootHelp,
-		Version:          version(),
+		Version:          version.Version,
 		SilenceErrors:    true,
 		SilenceUsage:     true,
 		PersistentPreRun: func(*cobra.Command, []string) { begin() },
@@ -195,14 +196,4 @@ func complete(command *cobra.Command, flag string, by cobra.CompletionFunc) {
 	if err := command.RegisterFlagCompletionFunc(flag, by); err != nil {
 		panic(err) // the flag is not the command's: a fault of this file's
 	}
-}
-
-// version is the module's as Go recorded it: a release, or the commit that it was
-// built from.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok || info.Main.Version == "" {
-		return "(unknown)"
-	}
-	return info.Main.Version
 }

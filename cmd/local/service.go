@@ -17,6 +17,7 @@ import (
 	"omr-relay/internal/config"
 	"omr-relay/internal/omr"
 	"omr-relay/internal/problem"
+	"omr-relay/internal/version"
 )
 
 // service is what recognizes: a deployed relay, or the one within.
@@ -118,7 +119,7 @@ func deployed(address, key string) (*service, error) {
 		Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, TLSHandshakeTimeout: 10 * time.Second,
 		MaxIdleConnsPerHost: maxJobs, IdleConnTimeout: time.Minute, ResponseHeaderTimeout: time.Minute,
 	}}
-	header := http.Header{"User-Agent": {"omr-relay/" + version()}}
+	header := http.Header{"User-Agent": {version.UserAgent}}
 	storage := &http.Transport{
 		Proxy: http.ProxyFromEnvironment, TLSHandshakeTimeout: 10 * time.Second,
 		MaxIdleConnsPerHost: 1, IdleConnTimeout: 3 * time.Second, // S3 closes them soon

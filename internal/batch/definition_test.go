@@ -210,7 +210,7 @@ func TestDefinitionRetriesNoVerdict(t *testing.T) {
 			t.Errorf("%s: %+v", name, r)
 		}
 	})
-	if m := d.States["Sheets"]; *m.ToleratedFailureCount != 0 || len(m.Retry) != 0 || len(m.Catch) != 1 || m.Catch[0].Next != "Explain" || m.Catch[0].ResultPath != nil {
+	if m := d.States["Sheets"]; *m.ToleratedFailureCount != 0 || len(m.Retry) != 0 || len(m.Catch) != 1 || m.Catch[0].Next != "Explain" || *m.Catch[0].ResultPath != "$.map" {
 		t.Error("the map goes on after a failure of the system's")
 	}
 	if budget.BatchFunction > 15*time.Minute {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
+	"regexp"
 	"time"
 )
 
@@ -18,6 +19,13 @@ type word struct {
 	Detail string    `json:"detail"`
 	At     time.Time `json:"at"`
 }
+
+// tooManyFailed is how a map fails over its sheets, of which none may fail:
+// https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html
+const tooManyFailed = "States.ExceedToleratedFailureThreshold"
+
+// errorName is what may be told of an error: a name, such as States.ItemReaderFailed.
+var errorName = regexp.MustCompile(`^[A-Za-z0-9.]{1,80}$`)
 
 // stale is how old word of something passing may be: the step was tried again since.
 const stale = 10 * time.Minute
@@ -37,7 +45,8 @@ func (r *Runner) leaveWord(ctx context.Context, in Input, err error) {
 }
 
 // explain fails, by the fault that the map failed over. Where none is on record, the
-// steps did not come to leave word: they were killed, each time anew.
+// steps did not come to leave word, for they were killed, each time anew; or it was no
+// sheet's doing, and the map's own name for it is all that is known.
 func (r *Runner) explain(ctx context.Context, in Input) (*Output, error) {
 	for _, name := range told {
 		text, err := r.read(ctx, faultKey(in.Prefix, in.Execution, name), maxRecord)
@@ -54,6 +63,9 @@ func (r *Runner) explain(ctx context.Context, in Input) (*Output, error) {
 		if name != Unavailable || time.Since(w.At) < stale {
 			return nil, fault(name, w.Detail)
 		}
+	}
+	if in.Error != tooManyFailed && errorName.MatchString(in.Error) {
+		return nil, fault(Failed, "the map over the sheets failed: "+in.Error)
 	}
 	return nil, fault(Failed, "a sheet's step broke off, and so did those that were to do it again")
 }

@@ -96,6 +96,16 @@ func TestExplain(t *testing.T) {
 			return err
 		}
 		wantFault(t, explain("one"), batch.Failed, "a sheet's step broke off")
+		for name, want := range map[string]string{
+			"States.ExceedToleratedFailureThreshold": "a sheet's step broke off",
+			"States.ItemReaderFailed":                "the map over the sheets failed: States.ItemReaderFailed",
+			"anna.jpg is no name":                    "a sheet's step broke off",
+		} {
+			i := in("explain")
+			i.Error = name
+			_, err := p.runner.Run(t.Context(), i)
+			wantFault(t, err, batch.Failed, want)
+		}
 		down := func(w http.ResponseWriter, r *http.Request) bool {
 			if !strings.Contains(r.URL.Path, "/sheets/") {
 				return false

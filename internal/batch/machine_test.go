@@ -159,7 +159,9 @@ func (x *execution) states(ctx context.Context, d *definition, data any, object 
 			x.t.Fatalf("%s is a %s", name, s.Type)
 		}
 		if f, ok := errors.AsType[*failure](err); ok && s.catches(f.name) {
-			data, name = input, s.Catch[0].Next // its ResultPath is null
+			whole := maps.Clone(input.(map[string]any))
+			whole[strings.TrimPrefix(*s.Catch[0].ResultPath, "$.")] = map[string]any{"Error": f.name, "Cause": f.cause}
+			data, name = whole, s.Catch[0].Next
 			continue
 		}
 		if err != nil {

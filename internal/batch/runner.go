@@ -75,6 +75,9 @@ type Input struct {
 	// Tries is how often it was put off.
 	Tries int `json:"tries"`
 
+	// Error is the name by which the map failed.
+	Error string `json:"error"`
+
 	// Of a sheet that is waited for: what Output had of them.
 	Sheet     string    `json:"sheet"`
 	Task      string    `json:"task"`

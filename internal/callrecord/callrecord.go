@@ -46,6 +46,7 @@ type Record struct {
 
 	UpstreamStatus int // of the last answer, 0 if none came
 	UpstreamCalls  int // that a connection took
+	Rejected       int // of them: answered with 401
 	Repairs        int // calls that were sent again after a 401
 	// Sent is set once a connection took the call: from then on the upstream
 	// may have received it.

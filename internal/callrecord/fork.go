@@ -39,6 +39,7 @@ func (r *Record) add(own *Record) {
 		r.UpstreamStatus = own.UpstreamStatus
 	}
 	r.UpstreamCalls += own.UpstreamCalls
+	r.Rejected += own.Rejected
 	r.Repairs += own.Repairs
 	r.Sent = r.Sent || own.Sent
 	r.Tasks = append(r.Tasks, own.Tasks...)

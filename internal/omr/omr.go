@@ -75,7 +75,7 @@ func (c *Client) Submit(ctx context.Context, s Service, task *Task) (id string, 
 		what: "submitting", method: http.MethodPost, path: "/Post" + string(s), accept: "text/plain, application/json",
 		service: s, body: body, out: out,
 	})
-	if record.UpstreamCalls > 0 || record.Sent {
+	if arrived(record) {
 		record.Billable++
 	}
 	if err != nil {
@@ -87,6 +87,12 @@ func (c *Client) Submit(ctx context.Context, s Service, task *Task) (id string, 
 	}
 	record.Tasks = append(record.Tasks, id)
 	return id, nil
+}
+
+// arrived reports whether the upstream took a call, or may have: not if all that it
+// said was 401.
+func arrived(record *callrecord.Record) bool {
+	return record.UpstreamCalls > record.Rejected || record.UpstreamCalls == 0 && record.Sent
 }
 
 // ValidID reports whether id could be a task's: what may stand in a path, a query
@@ -102,7 +108,7 @@ func (c *Client) Fetch(ctx context.Context, s Service, id string) (*Result, erro
 	defer join()
 	r := &request{what: "fetching", method: http.MethodGet, path: "/Get" + string(s), id: id, accept: "application/json", service: s}
 	answer, err := c.call(ctx, record, r)
-	if record.UpstreamCalls > 0 || record.Sent {
+	if arrived(record) {
 		record.Polls++
 	}
 	if err != nil {

@@ -155,12 +155,15 @@ func (c *Cache) lead(ctx context.Context, f *flight) {
 		defer c.mu.Unlock()
 		c.flight = nil
 		f.did = c.minter.did
-		if f.err != nil {
-			f.did.MintFailures = 1
-		} else {
-			f.did.Mints, f.did.Reason = 1, f.reason
-		}
 		f.abandoned = f.err != nil && ctx.Err() != nil
+		switch {
+		case f.err == nil:
+			f.did.Mints, f.did.Reason = 1, f.reason
+		case f.abandoned && f.reason == callrecord.Refresh:
+			// Its second was over, and the token that is there goes on: no failure of the endpoint's.
+		default:
+			f.did.MintFailures = 1
+		}
 		c.storeLocked(f.token, f.err)
 		close(f.done)
 	}()

@@ -162,6 +162,7 @@ func (t *Transport) send(req *http.Request, token *Token) (*http.Response, error
 	record.UpstreamStatus = resp.StatusCode
 	resp.Request = req // which has no token in it
 	if resp.StatusCode == http.StatusUnauthorized {
+		record.Rejected++
 		return resp, nil // and goes no further: see repair
 	}
 	if err := guard(resp, token.echo); err != nil {
