@@ -10,6 +10,7 @@ OUTPUT = r"plan=\$\(aws cloudformation describe-stacks .*\n"
 BLOCKS = {
     "invoke": r"go run \./cmd/local invoke ",
     "test": r"go test ",
+    "fleet": r"OMR_FLEET=10000 go test ",
     "serve": r"go run \./cmd/local start-api ",
     "call": r"curl -sS -F image=\S+ -F pattern=\S+ http://127\.0\.0\.1:3000/recognize",
     "recognize": r"go run \./cmd/local recognize (?!.* --batch )",
