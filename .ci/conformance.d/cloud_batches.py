@@ -402,9 +402,9 @@ def explained():
     for name, word in ("silent", "Failed"), ("told", "CredentialsRejected"):
         execution = other.replace(":stateMachine:", ":execution:") + ":" + name
         if name == "told":
-            place = hashlib.sha256(execution.encode()).hexdigest()[:32]
+            place = f"work/faults/{hashlib.sha256(execution.encode()).hexdigest()[:32]}/{word}.json"
             shell(f"""echo '{{"detail":"the secret is of no use","at":"2026-01-01T00:00:00Z"}}' |
-              aws s3 cp - 's3://{bucket()}/batches/no-items/work/faults/{place}/{word}.json' --only-show-errors""")
+              aws s3 cp - 's3://{bucket()}/batches/no-items/{place}' --only-show-errors""")
         started = states("StartExecution", stateMachineArn=other, name=name, input=json.dumps({"prefix": "batches/no-items/"}))
         same("its ARN", started["executionArn"], execution)
         ended(execution, "FAILED", word)

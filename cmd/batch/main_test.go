@@ -205,7 +205,7 @@ func TestStepsAsDeployed(t *testing.T) {
 	answer, failed = d.invoke(t, step("preflight", ""))
 	want(answer, failed, "state:done")
 	answer, failed = d.invoke(t, step("manifest", ""))
-	want(answer, failed, "concurrency:10 exceptions:0 items:batches/exam/work/items.csv pending:0 seconds:0 sheets:1 state:done tries:0 work:batches/exam/work")
+	want(answer, failed, "concurrency:10 exceptions:0 items:"+prefix+"work/items.csv pending:0 seconds:0 sheets:1 state:done tries:0 work:"+prefix+"work")
 	items, _ := d.S3.Object(prefix + "work/items.csv")
 	_, scan, _ := strings.Cut(strings.TrimSpace(string(items)), "\n")
 	waiting, failed := d.invoke(t, step("submit", `,"scan":"`+scan+`","tries":0`))

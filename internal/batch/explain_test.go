@@ -46,7 +46,7 @@ func TestMapFailsByItsSheetsFault(t *testing.T) {
 		"not let in":  {prepare: submission(func() (*http.Response, error) { return respond(403, "") }), name: "CredentialsRejected", cause: "Aspose takes no calls"},
 		"a mistake":   {change: func(r *batch.Runner) { r.Files = brokenScans{r.Files} }, name: "Failed", cause: "the step failed"},
 		"no results":  {prepare: s3(http.MethodPut, "/sheets/"), name: "Unavailable", cause: "recording a submission"},
-		"the word is": {prepare: s3(http.MethodGet, "/work/faults/"), change: func(r *batch.Runner) { r.Files = brokenScans{r.Files} }, name: "Unavailable", cause: "reading why the map failed"},
+		"the word is": {prepare: s3(http.MethodGet, "faults/"), change: func(r *batch.Runner) { r.Files = brokenScans{r.Files} }, name: "Unavailable", cause: "reading why the map failed"},
 	} {
 		t.Run(what, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -75,7 +75,7 @@ func TestMapFailsByItsSheetsFault(t *testing.T) {
 type brokenScans struct{ batch.Files }
 
 func (b brokenScans) Find(ctx context.Context, key string) (*bucket.Upload, error) {
-	if strings.Contains(key, "/work/scans/") {
+	if strings.Contains(key, "scans/") {
 		panic("anna.jpg")
 	}
 	return b.Files.Find(ctx, key)
