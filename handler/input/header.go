@@ -15,8 +15,9 @@ func IdempotencyKey(h http.Header) (string, error) {
 	if len(values) == 0 {
 		return "", nil
 	}
-	key, ok := keyOf(strings.TrimSpace(values[0]))
-	if !ok || len(values) > 1 || key == "" || len(key) > maxKey || strings.ContainsFunc(key, func(r rune) bool { return r < ' ' || r > '~' }) {
+	text := strings.TrimSpace(values[0])
+	key, ok := keyOf(text)
+	if !ok || len(values) > 1 || key == "" || len(text) > maxKey || strings.ContainsFunc(key, func(r rune) bool { return r < ' ' || r > '~' }) {
 		return "", errKey()
 	}
 	return key, nil
@@ -48,6 +49,7 @@ func keyOf(text string) (key string, ok bool) {
 	return "", false
 }
 
+// maxKey is of the header as it comes, quotes included: so the description has it.
 const maxKey = 255
 
 func errKey() error {
