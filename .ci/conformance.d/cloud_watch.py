@@ -7,6 +7,7 @@ passes over dashboards and CodeDeploy in silence, so that a new version is let i
 import glob
 import json
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -18,7 +19,7 @@ from standin import same, submitted, tell
 STACK = "omr-relay-prod"
 TOPIC, QUEUE = "on-call", "on-call-pager"
 ALARMS = {"ErrorsAlarm", "OverheadAlarm", "TokenFailuresAlarm", "CredentialsRejectedAlarm", "ThrottlesAlarm", "WarmUpsAlarm", "BudgetAlarm", "NewVersionAlarm"}
-PATIENCE = 150  # seconds: LocalStack looks at an alarm of a minute's period once a minute
+PATIENCE = 150  # seconds: LocalStack looks at an alarm of one period of a minute once a minute
 
 
 def sqs(command):
@@ -111,6 +112,11 @@ def denied():
         "Dimensions": [{"Name": k, "Value": v} for k, v in dimensions.items()],
     } for _, _, name, unit, dimensions, value in logged(function) if name == "credentials_rejected"]
     aws(f"cloudwatch put-metric-data --namespace omr-relay --metric-data '{json.dumps(data)}'")
+    # LocalStack looks at an alarm once in all of its periods, which are more than an hour here: it is given one of a minute.
+    alarm = alarms()["CredentialsRejectedAlarm"] | {"Period": 60, "EvaluationPeriods": 1, "DatapointsToAlarm": 1}
+    members = ("AlarmName", "AlarmDescription", "ActionsEnabled", "OKActions", "AlarmActions", "MetricName", "Namespace", "Statistic", "Dimensions",
+               "Period", "EvaluationPeriods", "DatapointsToAlarm", "Threshold", "ComparisonOperator", "TreatMissingData")
+    aws(f"cloudwatch put-metric-alarm --cli-input-json {shlex.quote(json.dumps({m: alarm[m] for m in members}))}")
 
 
 def logged(function):
