@@ -33,6 +33,9 @@ const stale = 10 * time.Minute
 // told are the faults that a sheet's step may end with, the one that explains most first.
 var told = []Name{CredentialsRejected, PatternMissing, BadInput, Failed, Unavailable}
 
+// leaving is how long the word may take: the fault is what the state machine waits for.
+const leaving = 5 * time.Second
+
 // leaveWord records by which fault a sheet's step failed. That it cannot be recorded
 // changes nothing.
 func (r *Runner) leaveWord(ctx context.Context, in Input, err error) {
@@ -40,6 +43,8 @@ func (r *Runner) leaveWord(ctx context.Context, in Input, err error) {
 	if !ok || in.Step != "submit" && in.Step != "fetch" {
 		return
 	}
+	ctx, cancel := context.WithTimeout(ctx, leaving)
+	defer cancel()
 	text, _ := json.Marshal(word{f.Error(), time.Now().UTC()}) // plain values always marshal
 	_ = r.Files.Write(ctx, faultKey(in.Prefix, in.Execution, f.Name), bytes.NewReader(text), "application/json")
 }

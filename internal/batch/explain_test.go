@@ -141,3 +141,32 @@ func TestExplain(t *testing.T) {
 		}
 	})
 }
+
+// A bucket that takes the word and says nothing holds no fault up: the invocation's end
+// would have Lambda's timeout, which is tried again, in its place.
+func TestWordThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, p, scan := one(t)
+		w.upstream = func(scan string, _ *http.Request) (*http.Response, error) {
+			if scan == "" {
+				return nil, nil
+			}
+			return respond(http.StatusForbidden, "")
+		}
+		w.S3.Respond(func(_ http.ResponseWriter, r *http.Request) bool {
+			if !strings.Contains(r.URL.Path, "faults/") {
+				return false
+			}
+			<-r.Context().Done()
+			panic(http.ErrAbortHandler)
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
+		defer cancel()
+		began := time.Now()
+		_, err := p.runner.Run(ctx, in("submit", scan))
+		wantFault(t, err, batch.CredentialsRejected, "Aspose takes no calls")
+		if took := time.Since(began); took > 10*time.Second {
+			t.Errorf("it took %v", took)
+		}
+	})
+}

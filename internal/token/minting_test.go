@@ -39,6 +39,23 @@ func TestMintingOfACall(t *testing.T) {
 	})
 }
 
+// A refresh that the relay gives up after its second is none of the endpoint's failures:
+// the present token goes on. One that was answered in vain is.
+func TestRefreshThatIsGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.mustCall(t)
+		time.Sleep(51 * time.Minute)
+		r.always(hung)
+		got := r.mustCall(t)
+		want(t, "given up", got.Minting, callrecord.Minting{SecretReads: 1})
+		want(t, "the line tells of it", got.RefreshErr != nil, true)
+		time.Sleep(5 * time.Minute)
+		r.always(status(http.StatusForbidden, ""))
+		want(t, "refused", r.mustCall(t).Minting, callrecord.Minting{MintFailures: 1, SecretReads: 1})
+	})
+}
+
 // Of several who need a token one mints it, and it is counted once.
 func TestMintingOfSeveralCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
